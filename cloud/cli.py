@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     networks.add_argument(
         "networks",
         nargs="+",
-        metavar="NAME=job|person",
+        metavar="NAME=job|user",
         help="this container's host name on a network, and the identity for clients on that network",
     )
     loopback = modes.add_parser("loopback", help="run as a process and serve this machine's processes")
@@ -104,16 +104,14 @@ async def in_container(
 ) -> None:
     """Open the listeners on each of the container's networks, and the gateway on every address.
 
-    Raises IamError for a network argument that is not NAME=job or NAME=person.
+    Raises IamError for a network argument that is not NAME=job or NAME=user.
     """
     authority, proxy_rules = load_authority(settings.state), Egress(allow=settings.egress_allow)
     address = ""
     for word in options.networks:
         name, _, role = word.partition("=")
-        if role not in ("job", "person"):
-            raise IamError(
-                f"Invalid network {word!r}: unknown role {role!r}.", "Write NAME=job or NAME=person"
-            )
+        if role not in ("job", "user"):
+            raise IamError(f"Invalid network {word!r}: unknown role {role!r}.", "Write NAME=job or NAME=user")
         address = socket.gethostbyname(name)
         await cloud.open_network(Network(address, role), authority, proxy_rules)
     await cloud.open_health(HEALTH_PORT)

@@ -77,10 +77,10 @@ class PolicyHolder:
 class LabState:
     """The complete state of the lab's cloud. `file` is where the state is saved; None in tests."""
 
-    person: str
+    user: str
     job: str
     numbers: dict[str, int]
-    people: list[str]
+    users: list[str]
     groups: dict[str, list[str] | None]  # None: the members are unknown
     roles: dict[str, list[str] | None]  # None: it is unknown what the role includes
     deny: dict[str, list[dict[str, Any]]]
@@ -216,10 +216,10 @@ class LabState:
             return {name: asdict(holder) for name, holder in holders.items()}
 
         return {
-            "person": self.person,
+            "user": self.user,
             "job": self.job,
             "numbers": self.numbers,
-            "people": self.people,
+            "users": self.users,
             "groups": self.groups,
             "roles": self.roles,
             "deny": self.deny,

@@ -1,7 +1,7 @@
 """The listeners of the lab's Google Cloud: address, service and the identity that clients get.
 
 cluster network   :80  metadata server, the job's identity     :443 Google's services   :3128 egress proxy
-people network    :80  metadata server, the user's identity    :443                     :3128
+users network     :80  metadata server, the user's identity    :443                     :3128
 Vertex clusters   :80  metadata server, each node's identity   :443                     :3128   one network each
 published         :8265 the gateway, also an HTTPS proxy to the lab for clients with the key
 loopback          :8080 the health check
@@ -52,7 +52,7 @@ class Closable(Protocol):
 class Network:
     """One container network: our address on it, and the identity of its containers.
 
-    `role` is `job` (the job's identity), `person` (the user's) or `node` (a Vertex cluster's own identity).
+    `role` is `job` (the job's identity), `user` (the user's) or `node` (a Vertex cluster's own identity).
     """
 
     address: str
@@ -122,7 +122,7 @@ class Cloud:
         self, network: Network, authority: Authority, proxy_rules: egress.Egress
     ) -> None:
         """Open the metadata server, Google's services and the egress proxy on one network."""
-        principals = {"job": lambda: self.lab_state.job, "person": lambda: self.lab_state.person}
+        principals = {"job": lambda: self.lab_state.job, "user": lambda: self.lab_state.user}
         if network.role == "node":
             await self.open_node_metadata(network.address, 80, authority.pem())
         else:

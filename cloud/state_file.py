@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -17,6 +18,11 @@ from iam.lab.projects import LabBucket
 from iam.policy.principal import is_service_agent
 
 log = logging.getLogger("cloud")
+
+# What every saved state has, and its empty values.
+REQUIRED: dict[str, Any] = {
+    "user": "", "job": "", "numbers": {}, "users": [], "groups": {}, "roles": {}, "deny": {},
+}  # fmt: skip
 
 
 def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
@@ -39,15 +45,28 @@ def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
 
 
 def restore(file: Path | None) -> LabState | None:
-    """The saved state; None if there is none."""
+    """The saved state; None if there is none.
+
+    What another version saved is read as far as this one knows it. If anything is missing, `source` is "", so that
+    lab.yaml is read again.
+    """
     if file is None or not file.exists():
         return None
     saved = json.loads(file.read_text())
-    holders: dict[str, Any] = {
-        kind: {name: PolicyHolder(**fields) for name, fields in saved.pop(kind).items()}
+    source = saved.get("source", "") if REQUIRED.keys() <= saved.keys() else ""
+    holders = {
+        kind: {
+            name: PolicyHolder(**known(PolicyHolder, fields)) for name, fields in saved.get(kind, {}).items()
+        }
         for kind in ("projects", "buckets", "accounts")
     }
-    return LabState(**saved, **holders)
+    return LabState(**{**REQUIRED, **known(LabState, saved), **holders, "source": source})
+
+
+def known(kind: type[LabState | PolicyHolder], saved: dict[str, Any]) -> dict[str, Any]:
+    """The saved values that a class has fields for."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in saved.items() if name in names}
 
 
 def with_additions(fresh: LabState, old: LabState | None) -> LabState:
@@ -116,10 +135,10 @@ class StateFile:
 def initial_state(found: lab.LabFile) -> LabState:
     """The state that lab.yaml defines."""
     lab_state = LabState(
-        person=found.person,
+        user=found.user,
         job=found.job,
         numbers=found.numbers,
-        people=found.people,
+        users=found.users,
         groups=found.groups,
         roles={
             name: None if r.permissions is None else list(r.permissions) for name, r in found.roles.items()

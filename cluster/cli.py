@@ -189,11 +189,12 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_images(options: argparse.Namespace, context: Context) -> None:
-    """Build the missing images, or all of them."""
+    """Build the images that are missing or whose files changed, or all of them."""
     from cluster.docker.cluster import open_cluster
+    from cluster.runtimes import Rebuild
 
-    built = open_cluster(context).build(options.build)
-    print(f"Built: {', '.join(built)}." if built else "All images already exist.")
+    built = open_cluster(context).image_builder.build(Rebuild.ALL if options.build else Rebuild.CHANGED)
+    print(f"Built: {', '.join(built)}." if built else "All images are up to date.")
 
 
 def run_env(options: argparse.Namespace, context: Context) -> None:

@@ -56,7 +56,7 @@ def parser(commands: Commands) -> Parser:
     status = verbs.add_parser("status", help="show the nodes")
     status.add_argument("--json", action="store_true", help="print JSON")
     scale(verbs.add_parser("scale", help="change the number of nodes in a pool"))
-    images = verbs.add_parser("images", help="build the missing images")
+    images = verbs.add_parser("images", help="build the images that are missing or whose files changed")
     images.add_argument("--build", action="store_true", help="rebuild all images")
     verbs.add_parser(
         "env", help="print shell variables that lead Google's clients on this machine to the lab"
@@ -77,7 +77,10 @@ def up(parser: Parser) -> None:
         default="auto",
         help="how to run the nodes (default auto: in Docker if its engine responds, otherwise as processes)",
     )
-    parser.add_argument("--build", action="store_true", help="rebuild the images first")
+    parser.add_argument("--build", action="store_true", help="rebuild all images first")
+    parser.add_argument(
+        "--no-build", action="store_true", help="use the existing images, even if their files changed"
+    )
     parser.add_argument(
         "--like",
         metavar="NAME",

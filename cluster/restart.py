@@ -24,15 +24,26 @@ def reasons(changed: Changes, build: bool, asked: bool) -> str:
     return " and ".join(why) or ("--restart was given" if asked else "")
 
 
-def require_idle(why: str, members: Sequence[Member], dashboard: Gateway, words: Sequence[str]) -> None:
-    """Raise InUse, which lists the jobs, if any job is running. `words` are the arguments to repeat in the fix."""
+def outdated_nodes(outdated: Sequence[str], members: Sequence[Member]) -> str:
+    """Why nodes that an older version of the code started must be restarted, or "" if there are none."""
+    pools = [name for name in outdated if any(member.pool == name for member in members)]
+    return f"the code of {', '.join(pools)} changed" if pools else ""
+
+
+def require_idle(
+    why: str, members: Sequence[Member], dashboard: Gateway, words: Sequence[str], instead: str = ""
+) -> None:
+    """Raise InUse, which lists the jobs, if any job is running.
+
+    `words` are the arguments to repeat in the fix, which ends with `instead`.
+    """
     if not any(member.running for member in members):
         return
     running = jobs(dashboard)
     if running:
         raise InUse(
             f"The nodes must be restarted because {why}, but that would kill {running}. Nothing was changed.",
-            f"Wait for the jobs to finish, or kill them: {line('python -m cluster', [*words, '--restart'])}",
+            f"Wait for the jobs to finish, or kill them: {line('python -m cluster', [*words, '--restart'])}{instead}",
         )
 
 

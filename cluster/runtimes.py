@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -53,6 +54,14 @@ class Context:
         return Gateway(self.topology.dashboard, key.read(self.state))
 
 
+class Rebuild(Enum):
+    """Which images `up` builds. The processes runtime has none."""
+
+    MISSING = "missing"
+    CHANGED = "changed"  # also those whose files changed
+    ALL = "all"
+
+
 class Runtime(Protocol):
     """A cluster on one runtime. Every method has a deadline and raises ClusterError on failure."""
 
@@ -65,8 +74,11 @@ class Runtime(Protocol):
     def kept_data(self) -> list[str]:
         """The volumes or folders that hold the lab's data while no cluster exists, if any. Raises NoEngine."""
 
-    def up(self, build: bool, restart: bool = False) -> None:
-        """Start whatever is missing, leave running parts alone, and return once the cluster can run a job.
+    def outdated(self, rebuild: Rebuild) -> list[str]:
+        """The running services, and pools, that `up` replaces because their code changed since they were started."""
+
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
+        """Start whatever is missing, replace what is outdated, and return once the cluster can run a job.
 
         With `restart`, every node is restarted with the current settings, which kills the jobs on it.
         """

@@ -77,8 +77,8 @@ async def _lab(project: str) -> Session:
         raise Unreachable(fault.message, fault.fix) from None
     async with http(lab) as client:
         about, token = await asyncio.gather(lab.about(client), lab.token(client))
-    person, job, own = (text_of(about, name, LAB) for name in ("person", "job", "project"))
-    return Session(lab, token, person, job, project or own, tuple(sorted(mapping(about.get("buckets")))))
+    user, job, own = (text_of(about, name, LAB) for name in ("user", "job", "project"))
+    return Session(lab, token, user, job, project or own, tuple(sorted(mapping(about.get("buckets")))))
 
 
 async def _google(project: str) -> Session:

@@ -1,36 +1,25 @@
 """One context of the kubeconfig: where its API server is, and how to authenticate there.
 
-The official client reads the file (merging, certificates, exec plugins); it takes half a second to import, so only
-this module imports it, when a cluster is first looked up. All requests are sent by httpx.
+The official client for Python can read kubeconfigs too, but takes 0.3 s of CPU time to import, which each command would
+need before its first request.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import shlex
 import ssl
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kuberay.errors import CredentialsRejected, NotConfigured
+from kuberay import credentials, kubefile
+from kuberay.credentials import Credentials
+from kuberay.errors import NotConfigured
+from raydock.answers import text
 from raydock.rayapi.client import trust
-
-DEFAULT_FILE = "~/.kube/config"
-CREATE = "gcloud container clusters get-credentials CLUSTER --region REGION, or: export KUBECONFIG=FILE"
-MALFORMED = (TypeError, KeyError, AttributeError)  # what the client raises for a file of another form
-# How to log in again, by the name of the exec plugin.
-LOGINS = {
-    "gke-gcloud-auth-plugin": "gcloud auth login",
-    "gcloud": "gcloud auth login",
-    "aws": "aws sso login",
-    "aws-iam-authenticator": "aws sso login",
-    "kubelogin": "az login",
-}
 
 
 @dataclass(slots=True)
@@ -39,16 +28,21 @@ class KubeContext:
 
     name: str
     namespace: str
-    user: str
     login: str  # how to get new credentials
-    configuration: Any = field(repr=False)  # kubernetes.client.Configuration
-    proxy: str = ""  # the HTTP proxy that the kubeconfig names for this server
+    cluster: Mapping[str, Any] = field(repr=False)  # as the kubeconfig has it
+    user: Mapping[str, Any] = field(repr=False)
+    credentials: Credentials
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def server(self) -> str:
         """The URL of the API server."""
-        return str(self.configuration.host).rstrip("/")
+        return text(self.cluster.get("server")).rstrip("/")
+
+    @property
+    def proxy(self) -> str:
+        """The HTTP proxy that the kubeconfig names for this server; "" for none."""
+        return text(self.cluster.get("proxy-url"))
 
     @property
     def flags(self) -> str:
@@ -67,33 +61,41 @@ class KubeContext:
 
     def headers(self) -> dict[str, str]:
         """The header with the token, renewed if it has expired; none if a client certificate authenticates."""
-        with self.lock, exec_errors(self):
-            value = self.configuration.auth_settings().get("BearerToken", {}).get("value")
-        return {"Authorization": str(value)} if value else {}
+        with self.lock:
+            if self.credentials.expired:
+                self.credentials = read_credentials(self.user, self.cluster, self.name, self.login)
+            found = self.credentials.header
+        return {"Authorization": found} if found else {}
 
     def turned_down(self, rejected: Mapping[str, str]) -> bool:
         """Load the credentials that the server rejected again. Returns whether they have changed."""
         if self.headers() == rejected:
             loaded = load(self.name, self.namespace)
             with self.lock:
-                self.configuration = loaded.configuration
+                self.credentials = loaded.credentials
         return self.headers() != rejected
+
+    def authority(self) -> str:
+        """The certificate that signs the server's, as PEM; "" if the machine trusts it. Raises OSError, ValueError."""
+        return credentials.pem(self.cluster, "certificate-authority")
 
     def ssl_context(self) -> ssl.SSLContext:
         """What is trusted, and the client certificate if there is one. Raises NotConfigured."""
-        found = self.configuration
         try:
-            context = ssl.create_default_context(cafile=found.ssl_ca_cert) if found.ssl_ca_cert else trust()
+            authority = self.authority()
+            context = ssl.create_default_context(cadata=authority) if authority else trust()
             # Certificate authorities made by Kubernetes lack what Python 3.13 asks for by default.
             context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-            if not found.verify_ssl:
+            if self.cluster.get("insecure-skip-tls-verify") is True:
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            if found.cert_file:
-                context.load_cert_chain(found.cert_file, found.key_file)
-        except OSError as fault:  # ssl.SSLError too
+            if self.credentials.certificate:
+                with tempfile.TemporaryDirectory() as folder:  # which only this user can read
+                    pair = Path(folder, "pair.pem")
+                    pair.write_text(f"{self.credentials.certificate}\n{self.credentials.key}\n")
+                    context.load_cert_chain(pair)
+        except (OSError, ValueError) as fault:  # ssl.SSLError too
             raise NotConfigured(
-                f"The certificates of context {self.name} can't be used: {fault.strerror or fault}.",
-                self.login,
+                f"The certificates of context {self.name} can't be used: {reason(fault)}.", self.login
             ) from None
         return context
 
@@ -103,99 +105,32 @@ def load(context: str = "", namespace: str = "") -> KubeContext:
 
     Raises NotConfigured if there is no such context, CredentialsRejected if the plugin gives no credentials.
     """
-    library = import_library()
-    path = os.environ.get("KUBECONFIG") or DEFAULT_FILE
-    if not any(Path(one).expanduser().exists() for one in path.split(os.pathsep) if one):
-        raise NotConfigured(f"There is no kubeconfig: {path} does not exist.", CREATE)
+    file = kubefile.load()
+    name = file.choose(context)
+    about = file.contexts[name]
+    cluster, user = file.named("clusters", name), file.named("users", name)
+    login = credentials.login_of(user, text(about.get("user")), f"--context {shlex.quote(name)}")
+    if not text(cluster.get("server")):
+        raise kubefile.unusable(file.path, f"the cluster of context {name} has no server")
+    held = read_credentials(user, cluster, name, login)
+    space = namespace or text(about.get("namespace")) or "default"
+    return KubeContext(name, space, login, cluster, user, held)
+
+
+def read_credentials(
+    user: Mapping[str, Any], cluster: Mapping[str, Any], context: str, login: str
+) -> Credentials:
+    """The credentials. Raises CredentialsRejected, and NotConfigured for a file that can't be read."""
     try:
-        merged = library.KubeConfigMerger(path).config
-        names = [one["name"] for one in merged["contexts"].value]
-        chosen = context or merged.value.get("current-context") or ""
-        if chosen not in names:
-            raise unknown_context(chosen, names, path)
-        return read(library, merged, chosen, namespace)
-    except (library.ConfigException, library.yaml.YAMLError, OSError, ValueError, *MALFORMED) as fault:
-        raise unreadable(path, fault) from None
-
-
-def read(library: Any, merged: Any, context: str, namespace: str) -> KubeContext:
-    """One context of the merged files. Raises CredentialsRejected, and whatever the client raises."""
-    # Without a base path, relative paths are relative to the file that holds them.
-    loader = library.KubeConfigLoader(config_dict=merged, active_context=context, config_base_path=None)
-    about = loader.current_context["context"]
-    user = str(about.get("user") or "")
-    found = KubeContext(
-        context,
-        namespace or str(about.get("namespace") or "default"),
-        user,
-        login_of(merged, user),
-        library.Configuration(),
-    )
-    with exec_errors(found):
-        loader.load_and_set(found.configuration)
-    # The client's own value may be the environment's proxy, which httpx knows already, and when not to use it.
-    return replace(found, proxy=str(getattr(loader, "proxy", "") or ""))
-
-
-def unreadable(path: str, fault: Exception) -> NotConfigured:
-    """The error for an invalid kubeconfig."""
-    why = " ".join(str(fault).removeprefix("Invalid kube-config file. ").split())[:300]
-    return NotConfigured(f"The kubeconfig {path} can't be used: {why.rstrip('.')}.", CREATE)
-
-
-def unknown_context(context: str, names: list[str], path: str) -> NotConfigured:
-    """The error for a context that the kubeconfig does not have."""
-    listed = ", ".join(names) or "none"
-    if not context:
-        return NotConfigured(
-            f"The kubeconfig {path} has no current context; its contexts: {listed}.",
-            f"add --context {shlex.quote(names[0])}" if names else CREATE,
-        )
-    return NotConfigured(
-        f"There is no context {context} in the kubeconfig {path}; its contexts: {listed}.",
-        f"--context {shlex.quote(names[0])}" if names else CREATE,
-    )
-
-
-def login_of(merged: Any, user: str) -> str:
-    """How the user gets new credentials."""
-    found = merged["users"].get_with_name(user, safe=True)
-    about = found.safe_get("user") if found else None
-    plugin = str(about["exec"]["command"]) if about and "exec" in about else ""
-    if not plugin:
-        return f"renew the credentials of user {user} in the kubeconfig"
-    return f"log in again: {LOGINS.get(Path(plugin).name, plugin)}"
-
-
-@contextmanager
-def exec_errors(context: KubeContext) -> Iterator[None]:
-    """Raises CredentialsRejected if an exec plugin fails: the client only logs that, with the root logger."""
-    seen: list[str] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            seen.append(record.getMessage())
-
-    handler, root = Handler(), logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-    failed = [one for one in seen if one.startswith("exec: ") or "No such file" in one]
-    if failed:
-        why = " ".join(failed[-1].removeprefix("exec: ").split())[:300].rstrip(".")
-        raise CredentialsRejected(
-            f"The plugin of context {context.name} gave no credentials: {why}.", context.login
-        )
-
-
-def import_library() -> Any:
-    """The official client's module for kubeconfigs. Raises NotConfigured if it is not installed."""
-    try:
-        from kubernetes.config import kube_config
-    except ImportError:
+        return credentials.read(user, cluster, context)
+    except (OSError, ValueError) as fault:
         raise NotConfigured(
-            "The Kubernetes client for Python is not installed.", "pip install kubernetes"
+            f"The credentials of context {context} can't be read: {reason(fault)}.", login
         ) from None
-    return kube_config
+
+
+def reason(fault: OSError | ValueError) -> str:
+    """Why a file can't be used, with its name."""
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror
+    return str(fault).rstrip(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -33,6 +33,15 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """How an image is built: the Dockerfile, the stage, and the build arguments."""
+
+    dockerfile: str
+    target: str
+    args: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """The cluster's pools, images and address."""
 
@@ -45,6 +54,11 @@ class Topology:
     gpu_build: str = "cpu"  # or "cuda", the default of compose.gpu.yaml
     cloud: int = 0  # the memory of the lab's cloud, in bytes
     others: int = 0  # the memory of the other services that are started, in bytes
+    default_base_image: str = ""
+    default_ca_bundle: str = ""
+    builds: Mapping[str, Build] = field(
+        default_factory=dict
+    )  # how each of `images` is built, keyed by service
 
     @property
     def dashboard(self) -> str:
@@ -109,13 +123,26 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
             gpu_build,
         ),
         ca_bundle=fields.get(document["secrets"]["ca_bundle"]["file"], "the CA bundle", str),
+        default_base_image=interpolate(str(head["build"]["args"]["BASE_IMAGE"]), {}),
+        default_ca_bundle=interpolate(str(document["secrets"]["ca_bundle"]["file"]), {}),
         cloud=fields.get(services["cloud"]["mem_limit"], "the memory of the lab's cloud", size),
         others=sum(
             fields.get(body["mem_limit"], f"the memory of {name}", size)
             for name, body in services.items()
             if "x-vertex" not in body and name != "cloud" and wanted(body, settings)
         ),
+        builds={
+            name: read_build(name, body["build"], fields)
+            for name, body in services.items()
+            if "build" in body and wanted(body, settings)
+        },
     )
+
+
+def read_build(name: str, build: Mapping[str, Any], fields: Fields) -> Build:
+    """How a service's image is built, from its `build` in compose.yaml."""
+    args = {arg: fields.get(value, f"{arg} of {name}", str) for arg, value in build["args"].items()}
+    return Build(build["dockerfile"], build["target"], args)
 
 
 def read_pool(name: str, service: Mapping[str, Any], fields: Fields) -> Pool:

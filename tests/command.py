@@ -1,4 +1,4 @@
-"""Runs submit.py as a person does: a process of its own, its streams and its exit code."""
+"""Runs submit.py as a user does: a process of its own, its streams and its exit code."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from iam.lab.settings import FILE
 
 async def serve(port: int) -> None:
     world = state_file.load(FILE, None)
-    world.job = world.person
+    world.job = world.user
     world.numbers["test-project-id"] = 42
-    owner = {"version": 1, "bindings": [{"role": "roles/owner", "members": [world.person]}]}
+    owner = {"version": 1, "bindings": [{"role": "roles/owner", "members": [world.user]}]}
     world.projects["test-project-id"] = PolicyHolder("test-project-id", owner)
     server.refuse_browser = lambda request, port: None  # the suites call it localhost
     with tempfile.TemporaryDirectory() as folder:

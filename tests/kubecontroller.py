@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,15 +170,17 @@ class Controller:
         """Writes which packages the head has, as our images do. Without it, each job would install its own."""
         logs = Path(ray_node.ray_folder(self.heads[cluster].temp), "session_latest", "logs")
         module = ray_node.node_module(ROOT)
-        if not (logs / module.DESCRIPTION).exists():
-            (logs / module.DESCRIPTION).write_text(json.dumps(module.describe()))
+        with suppress(FileNotFoundError):  # each driver that connects replaces the link session_latest
+            if not (logs / module.DESCRIPTION).exists():
+                (logs / module.DESCRIPTION).write_text(json.dumps(module.describe()))
 
     def report(self, cluster: Mapping[str, Any], pods: int) -> None:
         """Writes the status as the operator does."""
         about, seen = cluster["metadata"], cluster_of(cluster)
         alive = self.alive(about["name"])
         state = "suspended" if not pods else "ready" if alive == pods else ""
-        if (state or "not ready") == seen.described_state and seen.service == head_service(about["name"]):
+        written = (state or "not ready") == seen.described_state and seen.seen
+        if written and seen.service == head_service(about["name"]):
             return
         workers = {"desiredWorkerReplicas": max(pods - 1, 0), "availableWorkerReplicas": max(alive - 1, 0)}
         conditions = [condition(kind, state == "ready") for kind in CONDITIONS]

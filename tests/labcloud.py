@@ -27,7 +27,7 @@ from raydock.gcp.clouds import LabCloud
 
 KEY = "the-key-of-the-tests"
 DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
-PERSON = "user:you@example.com"
+YOU = "user:you@example.com"
 AGENT = "serviceAccount:service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 TRAINER = "serviceAccount:trainer@lab-project.iam.gserviceaccount.com"
 
@@ -133,4 +133,4 @@ async def abort_connections() -> None:
     await asyncio.sleep(0)  # the transports close their sockets
 
 
-__all__ = ["AGENT", "PERSON", "TRAINER", "Access", "LabCloud", "abort_connections", "lab_cloud"]
+__all__ = ["AGENT", "TRAINER", "YOU", "Access", "LabCloud", "abort_connections", "lab_cloud"]

@@ -24,7 +24,7 @@ from cloud.lab_state import LabState
 from cloud.network.certificates import Authority, load_authority
 from iam.lab.settings import FILE as LAB_FILE
 from tests.fakes import FakeNodes
-from tests.labcloud import PERSON, abort_connections
+from tests.labcloud import YOU, abort_connections
 
 T = TypeVar("T")
 REGION = "us-central1"
@@ -63,7 +63,7 @@ class LabVertex:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-        token: str = PERSON,
+        token: str = YOU,
         host: str = HOST,
     ) -> httpx.Response:
         """A request over plain HTTPS, with a token of that principal."""

@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 from google.protobuf import json_format
 
-from tests.labcloud import PERSON, TRAINER
+from tests.labcloud import TRAINER, YOU
 from tests.labvertex import HOST, PARENT, LabVertex
 from tests.vertexfields import SERVICE, Field, fields, methods, mixins
 
@@ -207,7 +207,7 @@ def called(vertex: LabVertex, path: str) -> Verdict:
     """The verdict on a method. Any error but a refusal of the method itself is a response."""
     vertex.https("POST", f"/v1/{CLUSTERS}", {"persistentResourceId": "called"}, spec({}))
     get(vertex, "called")
-    metadata = [("authorization", f"Bearer {vertex.token(PERSON)}")]
+    metadata = [("authorization", f"Bearer {vertex.token(YOU)}")]
     try:
         vertex.channel(HOST).unary_unary(f"/{path}")(request(path), metadata=metadata, timeout=60)
     except grpc.RpcError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,9 @@ def proxied() -> Iterator[Proxied]:
         raise Unexpected(f"{fault.message}\n      → {fault.fix}") from None
     os.environ[HEADERS] = json.dumps(dict(connection.headers()))
     try:
-        yield Proxied(cluster.name, connection.base_url, context.configuration.ssl_ca_cert or "")
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Path(folder, "authority.pem")
+            authority.write_text(context.authority())
+            yield Proxied(cluster.name, connection.base_url, str(authority) if context.authority() else "")
     finally:
         del os.environ[HEADERS]

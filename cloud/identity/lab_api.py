@@ -63,7 +63,7 @@ class LabApi:
         """The lab's identities, project and buckets."""
         lab_state = self.access.lab_state
         description = {
-            "person": lab_state.person,
+            "user": lab_state.user,
             "job": lab_state.job,
             "project": self.project,
             "project_number": str(lab_state.number(self.project)),
@@ -80,7 +80,7 @@ class LabApi:
 
     async def token(self, _: web.Request) -> web.Response:
         """An access token for the user, with its remaining lifetime in seconds."""
-        token, expires = self.access.tokens.mint(self.access.lab_state.person)
+        token, expires = self.access.tokens.mint(self.access.lab_state.user)
         expires_in = max(1, int(expires - time.time()))
         return web.json_response(
             {"access_token": token, "expires_in": expires_in, "token_type": "Bearer"},

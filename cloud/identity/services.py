@@ -73,7 +73,7 @@ class GoogleServices:
                 "error_description": "The refresh token is not the cluster's key.",
             }
             return web.json_response(fault, status=400)
-        token, expires = self.access.tokens.mint(self.access.lab_state.person)
+        token, expires = self.access.tokens.mint(self.access.lab_state.user)
         lifetime = max(1, int(expires - self.access.tokens.clock()))
         body = {"access_token": token, "expires_in": lifetime, "scope": SCOPE, "token_type": "Bearer"}
         return web.json_response(body, headers={"Cache-Control": "no-store"})

@@ -86,10 +86,11 @@ def forward_to(host: str, port: int, unknown: StreamHandler | None = None) -> St
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT)
+            async with asyncio.timeout(CONNECT):
+                far = await asyncio.open_connection(host, port)
         except socket.gaierror:
             return await unknown(reader, writer) if unknown else writer.transport.abort()
-        except (OSError, TimeoutError, asyncio.TimeoutError):
+        except OSError:  # or TimeoutError
             writer.transport.abort()
             return
         pumps = {asyncio.create_task(pump(reader, far[1])), asyncio.create_task(pump(far[0], writer))}

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from cluster import ports, scale
-from cluster.docker import images, mounts
+from cluster.docker import build_record, mounts
 from cluster.docker.compose import UP_SECONDS, Compose
-from cluster.docker.engine import VOLUME, DockerEngine, connect, member
+from cluster.docker.engine import SERVICE, VOLUME, DockerEngine, connect, member
+from cluster.docker.image_builder import ImageBuilder
 from cluster.errors import Leftover, NoEngine
 from cluster.processes import record, services
-from cluster.runtimes import Context
+from cluster.runtimes import Context, Rebuild
 from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock.errors import CommandFailed
@@ -23,6 +24,7 @@ from raydock.topology import Pool
 RUNTIME = "docker"
 DATA = ("cloud", "storage")  # the volumes that hold the lab's policies, and its buckets and objects
 VERTEX = "vertex"  # the service that runs Vertex AI's control plane
+USERS = ("notebook", "user")  # the services whose containers hold the user's files
 STOP_SECONDS = 20
 
 
@@ -91,18 +93,52 @@ class ComposeCluster:
         # Earlier versions did not record the runtime.
         return bool(applied.load(state) and key.read(state)) and not record.path_in(state).exists()
 
-    def up(self, build: bool, restart: bool = False) -> None:
-        """See Runtime.up. Builds the missing images first."""
+    @cached_property
+    def image_builder(self) -> ImageBuilder:
+        """Builds the images. Compares them with the checkout once, so that what is reported is what is built."""
+        return ImageBuilder(self.context, self.engine, self.compose)
+
+    def outdated(self, rebuild: Rebuild) -> list[str]:
+        """See Runtime.outdated. The user's containers are not replaced, because that would delete the files in them."""
+        return [name for name in self.older_than_image(rebuild) if name not in USERS]
+
+    def older_than_image(self, rebuild: Rebuild) -> list[str]:
+        """The services with a container that was started from an older image than the one after `rebuild`."""
+        plan = self.image_builder.plan
+        found = {
+            container.labels[SERVICE]
+            for container in self.engine.containers(self.project)
+            if (image := plan.of(container.labels[SERVICE]))
+            and image.replaces(build_record.read(container.labels), rebuild)
+        }
+        return [name for name in self.context.topology.images if name in found]
+
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
+        """See Runtime.up. Builds the missing and the changed images first."""
         mounts.require_readable(self.context)
-        if build or images.missing(self.engine, self.context):
-            self.build(build)
+        self.image_builder.build(rebuild)
         present = self.members()
         if not present:
             ports.require_free(self.context.topology.port)
         started.begin(self.context.state, RUNTIME, self.context.chosen)
         # By default, Compose recreates a container whose settings changed, which kills the jobs in it.
         how = ["--force-recreate"] if restart else ["--no-recreate"] if present else []
+        if not restart:
+            self.remove_outdated()
         self.start(*how, *self.scale_flags(present), renewed=restart)
+
+    def remove_outdated(self) -> None:
+        """Remove the containers of older images, for Compose to create again. Keeps their volumes."""
+        older = self.older_than_image(Rebuild.MISSING)
+        for container in self.engine.containers(self.project):
+            if container.labels[SERVICE] in set(older).difference(USERS):
+                container.stop(timeout=STOP_SECONDS)
+                container.remove(v=True, force=True)
+        for name in set(older).intersection(USERS):
+            self.context.say(
+                f"{name}: its older container keeps running, because a new one would lose the files in it; "
+                f"to replace it: docker compose rm --stop --force {name}"
+            )
 
     def scale_flags(self, present: Sequence[Member]) -> list[str]:
         """Flags that keep every existing pool's size. The sizes in compose.yaml apply only to a new cluster."""
@@ -110,21 +146,6 @@ class ComposeCluster:
         counts = {pool: sum(found.pool == pool for found in present) for pool in pools}
         kept = started.sizes(self.context.state) if present else {}
         return [f"--scale={pool}={count}" for pool, count in {**counts, **kept}.items()]
-
-    def build(self, every: bool = False) -> list[str]:
-        """Build the missing images, or all images if `every` is set. Returns their names."""
-        services = {image: service for service, image in self.context.topology.images.items()}
-        wanted = list(services) if every else images.missing(self.engine, self.context)
-        if not wanted:
-            return []
-        base = images.base_image(self.engine, self.context)
-        trusted, variable = images.ca_bundle(self.context)
-        self.context.say(f"base image {base}; CA certificates: {trusted} (from {variable})")
-        with self.context.steps.step(f"building {', '.join(services[image] for image in wanted)}"):
-            self.compose.run(
-                "build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS
-            )
-        return wanted
 
     def start(self, *arguments: str, renewed: bool = False) -> None:
         """Run `docker compose up` and wait for the health checks. Raises CommandFailed, which lists failed ones."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.docker import compose_output, mounts
 from cluster.docker.engine import DockerEngine, find_compose
 from cluster.runtimes import Context
 from cluster.state import applied, key, logs
+from raydock.state import write_private
 
+BUILD_SECONDS = 3600.0
 UP_SECONDS = 180  # how long the health checks may take to succeed
 # Longer than Compose's own deadline, to catch a Compose that hangs.
 COMMAND_SECONDS = UP_SECONDS + 60.0
@@ -28,24 +31,31 @@ class Compose:
     context: Context
     engine: DockerEngine
 
-    def run(
-        self,
-        verb: str,
-        *arguments: str,
-        base: str = "",
-        seconds: float = COMMAND_SECONDS,
-        renewed: bool = False,
-    ) -> None:
+    def run(self, verb: str, *arguments: str, renewed: bool = False) -> None:
         """Run a `docker compose` command and log its output. Raises CommandFailed.
 
-        `base` is the base image for a build, and `seconds` is the deadline. `renewed` is explained in `environment`.
+        `renewed` is explained in `environment`.
         """
         # `down` also stops services whose profile is no longer enabled.
         profiles = ["--profile", "*"] if verb == "down" else []
-        command = [*find_compose(), *self.files(), *profiles, verb, *arguments]
+        self.execute([*profiles, verb, *arguments], verb, COMMAND_SECONDS, self.environment("", renewed))
+
+    def build(self, base: str, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Build the images of these services on a base image, and add the labels to them. Raises CommandFailed."""
+        services = {name: {"build": {"labels": dict(found)}} for name, found in labels.items()}
+        file = self.context.state / "build-labels.json"
+        write_private(file, json.dumps({"services": services}))
+        try:
+            words = ["-f", str(file), "build", *labels]
+            self.execute(words, "build", BUILD_SECONDS, self.environment(base))
+        finally:
+            file.unlink(missing_ok=True)
+
+    def execute(self, words: Sequence[str], verb: str, seconds: float, environ: Mapping[str, str]) -> None:
+        """Run Compose with these arguments, and log its output under the verb's name. Raises CommandFailed."""
         log = logs.named(self.context.state, f"compose-{verb}")
-        code = log.run(command, seconds, self.show_progress(verb), self.environment(base, renewed))
-        if code:
+        command = [*find_compose(), *self.files(), *words]
+        if code := log.run(command, seconds, self.show_progress(verb), environ):
             raise log.failure(f"`docker compose {verb}`", code, FIXES[verb])
 
     def show_progress(self, verb: str) -> Callable[[str], None]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,14 @@ INSTALL = "Start Docker, or run the cluster as processes: python -m cluster up -
 
 
 @dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image that the engine has."""
+
+    id: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class DockerEngine:
     """A Docker engine that responds."""
 
@@ -44,13 +52,13 @@ class DockerEngine:
         about = self.client.info()
         return Machine(int(about["NCPU"]), int(about["MemTotal"]))
 
-    def has_image(self, name: str) -> bool:
-        """Whether the engine has the image locally."""
-        return bool(self.client.images.list(name=name))
-
-    def image_label(self, name: str, label: str) -> str:
-        """The value of a local image's label, or "" if it is not set."""
-        return str(self.client.images.get(name).labels.get(label, ""))
+    def image(self, name: str) -> LocalImage | None:
+        """The engine's image with this name, or None if there is none."""
+        try:
+            found = self.client.api.inspect_image(name)
+        except import_module("docker").errors.ImageNotFound:
+            return None
+        return LocalImage(found["Id"], found["Config"].get("Labels") or {})
 
     def require_pullable(self, image: str, seconds: float = 20) -> None:
         """Raise NoRegistry, with the reason, if the registry can't be queried for the image within `seconds`."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from cluster.fault.options import Wanted
-from raydock.answers import mapping, number, parsed, rows, text
-from raydock.errors import CommandFailed, NotFound, Unreachable, UsageError
+from raydock.answers import mapping, number, rows, text
+from raydock.errors import CommandFailed, NotFound, UsageError
 from raydock.faults import Fault, from_json
-from raydock.gcp.clouds import UPDATE
+from raydock.gcp.clouds import LabCloud
+from raydock.gcp.lab_api import UPDATE, LabOutdated, LabRequest, LabResponse
 from raydock.rayapi.connection import Gateway
 
 PATH = "/lab/faults"
-SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,45 +31,39 @@ class ActiveFault:
 
 @dataclass(frozen=True, slots=True)
 class LabFaults:
-    """The faults of the lab behind a gateway. Every method raises Unreachable if the lab does not answer."""
+    """The faults of a lab. Every method raises Unreachable if it does not answer."""
 
-    gateway: Gateway
+    lab: LabCloud
 
     def active(self) -> list[ActiveFault]:
-        """The active faults, oldest first."""
-        return self.send("GET")
+        """The active faults, oldest first. A lab from before faults existed has none."""
+        try:
+            return self.send(LabRequest("GET", PATH))
+        except LabOutdated:
+            return []
 
     def start(self, wanted: Wanted) -> ActiveFault:
         """Start a fault. Raises NotFound for an unknown bucket and UsageError if the lab refuses it."""
-        [made] = self.send("POST", {"fault": wanted.fault.as_json(), "seconds": wanted.seconds})
+        body = {"fault": wanted.fault.as_json(), "seconds": wanted.seconds}
+        [made] = self.send(LabRequest("POST", PATH, body))
         return made
 
     def clear(self, ids: Sequence[str]) -> list[ActiveFault]:
         """End these faults, or all if there are no IDs. Raises NotFound for an unknown ID."""
-        return self.send("DELETE", ids=ids)
+        query = urlencode([("id", id) for id in ids])
+        return self.send(LabRequest("DELETE", f"{PATH}?{query}"))
 
-    def send(self, method: str, body: Any = None, ids: Sequence[str] = ()) -> list[ActiveFault]:
+    def send(self, request: LabRequest) -> list[ActiveFault]:
         """Send one request; the faults in its response."""
-        import httpx
+        found = self.lab.call(request)
+        if found.status != 200:
+            raise refusal(found)
+        return [fault_of(one) for one in rows(found.body.get("faults"))]
 
-        from raydock.rayapi import no_answer
 
-        url, headers = self.gateway.url + PATH, self.gateway.headers()
-        try:
-            with httpx.Client(trust_env=False, timeout=SECONDS) as client:
-                reply = client.request(method, url, json=body, headers=headers, params={"id": list(ids)})
-        except (httpx.HTTPError, httpx.InvalidURL) as fault:
-            why = no_answer.reason(fault, SECONDS)
-            raise Unreachable(f"The lab's cloud does not answer: {why}.", "make cluster-up") from None
-        try:
-            found = mapping(parsed(reply.content))
-        except ValueError:
-            found = {}
-        if reply.status_code != 200:
-            if method == "GET" and reply.status_code == 404:
-                return []  # a lab started from an earlier checkout
-            raise refusal(reply.status_code, mapping(found.get("error")))
-        return [fault_of(one) for one in rows(found.get("faults"))]
+def of_cluster(gateway: Gateway) -> LabFaults:
+    """The faults of the lab behind a gateway."""
+    return LabFaults(LabCloud(gateway.url, gateway.headers()))
 
 
 def fault_of(row: Any) -> ActiveFault:
@@ -81,15 +76,13 @@ def fault_of(row: Any) -> ActiveFault:
     return ActiveFault(text(row.get("id")), fault, number(row.get("seconds_left")), calls, hits)
 
 
-def refusal(status: int, error: Any) -> Exception:
+def refusal(found: LabResponse) -> Exception:
     """The error for the lab's refusal."""
-    message = text(error.get("message"))
-    if status == 401:
-        return CommandFailed("The lab's cloud rejected this checkout's key.", "make cluster-down cluster-up")
+    message = text(found.error.get("message"))
     if not message:
-        return CommandFailed(f"The running lab can't cause faults: it returned {status}.", UPDATE)
+        return CommandFailed(f"The running lab can't cause faults: it returned {found.status}.", UPDATE)
     if message.startswith("Bucket "):
         return NotFound(message, "python -m iam bucket list")
-    if status == 404:
+    if found.status == 404:
         return NotFound(message, "python -m cluster fault list")
     return UsageError(message, "python -m cluster fault --help")

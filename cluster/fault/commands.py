@@ -7,8 +7,7 @@ import json
 from typing import Any
 
 from cluster import runtimes
-from cluster.fault import node, options, text
-from cluster.fault.client import LabFaults
+from cluster.fault import client, node, options, text
 from cluster.runtimes import Context
 from cluster.sizes import of_running
 from cluster.state import lock
@@ -19,7 +18,7 @@ def run(given: argparse.Namespace, context: Context) -> str:
     chosen = options.checked(given)
     wanted = options.wanted(given) if given.what in options.OPTIONS and "seconds" in chosen else None
     runtime = runtimes.current(context)
-    lab = LabFaults(context.dashboard)
+    lab = client.of_cluster(context.dashboard)
     if wanted and wanted.fault.kind == "node":
         with lock.held(context.state):
             return text.started(node.kill(of_running(context), runtime, lab, wanted))
@@ -45,10 +44,10 @@ def note(runtime: str, kind: str) -> list[str]:
 
 def active_json(context: Context) -> list[dict[str, Any]]:
     """The active faults for `status --json`. Raises Unreachable."""
-    return text.as_json(LabFaults(context.dashboard).active())
+    return text.as_json(client.of_cluster(context.dashboard).active())
 
 
 def active(context: Context) -> str:
     """The active faults for `status`, "" if there are none. Raises Unreachable."""
-    found = LabFaults(context.dashboard).active()
+    found = client.of_cluster(context.dashboard).active()
     return text.listed(found) if found else ""

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 
 from cluster import runtimes
 from cluster.errors import Busy
-from cluster.fault import node
-from cluster.fault.client import LabFaults
+from cluster.fault import client, node
 from cluster.runtimes import Context
 from cluster.sizes import of_running
 from cluster.state import lock
@@ -62,7 +61,7 @@ def is_active(context: Context, id: str) -> bool:
     if not context.dashboard.key:
         raise NotUp("The cluster has been removed.")
     try:
-        return any(one.id == id for one in LabFaults(context.dashboard).active())
+        return any(one.id == id for one in client.of_cluster(context.dashboard).active())
     except RaydockError:
         return True
 

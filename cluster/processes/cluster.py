@@ -18,7 +18,7 @@ from pathlib import Path
 from cluster import ports, scale, status
 from cluster.processes import launch, process_tree, ray_node, readiness, record, services, startup, temp_dir
 from cluster.processes.record import NodeProcess, ProcessesRecord
-from cluster.runtimes import Context
+from cluster.runtimes import Context, Rebuild
 from cluster.state import started
 from cluster.status import Member
 from raydock.errors import CommandFailed, NotUp, RaydockError
@@ -65,13 +65,20 @@ class ProcessesCluster:
             return found
         raise NotUp("No cluster is running as processes.", "Start one: make cluster-up")
 
-    def up(self, build: bool, restart: bool = False) -> None:
-        """See Runtime.up. `build` has no effect, because this runtime uses no images."""
+    def outdated(self, rebuild: Rebuild) -> list[str]:
+        """See Runtime.outdated. Only the lab's cloud is compared: the nodes run little code of this project."""
+        found = self.record()
+        if not found or rebuild is Rebuild.MISSING or startup.stopped_services(self.context, found):
+            return []
+        return [] if found.code == services.code(self.context) else [services.CLOUD]
+
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
+        """See Runtime.up. This runtime builds no images."""
         require_ray()
         if self.head_is_running():
             for member in self.members() if restart else ():
                 self.processes_of(member.name).end()
-            return self.complete()
+            return self.complete(bool(self.outdated(rebuild)))
         if self.exists():
             self.context.say("found a stale cluster; removing it, but keeping the lab's data")
             self.down(keep_data=True)
@@ -94,10 +101,10 @@ class ProcessesCluster:
         temp = temp_dir.make(self.context.state)
         record.save(self.context.state, ProcessesRecord(temp, topology.port, planned, chosen))
 
-    def complete(self) -> None:
+    def complete(self, restart_cloud: bool = False) -> None:
         """Start the services, the head and every worker that lacks a living node, and wait until they are ready."""
         with self.context.steps.step("starting the nodes"):
-            startup.ensure(self.context, self.require_record())
+            startup.ensure(self.context, self.require_record(), restart_cloud)
             self.start_head()
             self.start_workers()
         self.describe()

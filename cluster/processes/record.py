@@ -41,6 +41,7 @@ class ProcessesRecord:
     nodes: tuple[NodeProcess, ...] = ()
     ports: Ports = Ports()
     services: dict[str, int] = field(default_factory=dict)  # process ids, keyed by service name
+    code: str = ""  # a digest of the code that the lab's cloud runs
 
     @property
     def head(self) -> NodeProcess:
@@ -85,7 +86,8 @@ def load(state: Path) -> ProcessesRecord | None:
         if raw["version"] != VERSION:
             return None
         nodes = tuple(NodeProcess(**{**node, "ports": tuple(node["ports"])}) for node in raw["nodes"])
-        return ProcessesRecord(raw["temp"], raw["port"], nodes, Ports(**raw["doors"]), dict(raw["services"]))
+        ports, services = Ports(**raw["doors"]), dict(raw["services"])
+        return ProcessesRecord(raw["temp"], raw["port"], nodes, ports, services, str(raw.get("code", "")))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

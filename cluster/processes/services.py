@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from cluster import ports
+from cluster.build.inputs import BuildInputs
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
@@ -49,6 +51,11 @@ def require_project(project: str, known: Collection[str], name: str) -> None:
             f"LAB_PROJECT={next(iter(known))}" if len(known) == 1 else f"LAB_PROJECT to {' or '.join(known)}"
         )
         raise IamError(f"LAB_PROJECT is {project}, which {name} does not define.", f"Set {one} in .env")
+
+
+def code(context: Context) -> str:
+    """A digest of the files that the cloud runs: those of its image."""
+    return BuildInputs(context.root).digest(replace(context.topology.builds[CLOUD], args={}))
 
 
 def choose_ports(gateway: int) -> Ports:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cluster.processes import launch, process_tree, record, services
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import ProcessesRecord
@@ -31,7 +33,9 @@ def ensure(context: Context, found: ProcessesRecord, restart: bool = False) -> P
         context.steps.status("starting the lab's cloud")
         process_tree.Owned(str(context.state), services.CLOUD).end()
         vector, environ = services.command(found), services.environment(context, found)
+        code = services.code(context)
         found = found.with_service(services.CLOUD, launch.launch_process(context, found, vector, environ))
+        found = replace(found, code=code)
         record.save(context.state, found)
     wait_until(
         lambda: missing(context, found),

@@ -21,6 +21,7 @@ REMOTE = tuple(TARGETS)
 FLAGS: Mapping[str, tuple[str, object, tuple[str, ...]]] = {
     "runtime": ("--runtime", "auto", LOCAL),
     "build": ("--build", False, LOCAL),
+    "no_build": ("--no-build", False, LOCAL),
     "like": ("--like", "", LOCAL),
     "restart": ("--restart", False, LOCAL),
     "drain_timeout": ("--drain-timeout", 60.0, LOCAL),

@@ -26,16 +26,16 @@ from iam.policy.policies import deny_from_json
 from iam.policy.principal import parse
 from iam.policy.roles import load_roles
 
-KEYS = {"person", "job", "people", "groups", "roles", "projects", "clusters"}
+KEYS = {"user", "job", "users", "groups", "roles", "projects", "clusters"}
 
 
 @dataclass(frozen=True, slots=True)
 class LabFile:
     """A valid lab.yaml. Its policies are in Google's JSON format, with only known roles and members."""
 
-    person: str
+    user: str
     job: str
-    people: list[str]
+    users: list[str]
     groups: dict[str, list[str] | None]  # None: the members are unknown
     roles: dict[str, LabRole]
     projects: dict[str, LabProject]
@@ -94,9 +94,9 @@ def parsed(document: Mapping[str, Any]) -> LabFile:
         if times > 1:
             raise IamError(f"{name} is defined {times} times.")
     found = LabFile(
-        person=READ.text(document["person"], "person"),
+        user=READ.text(document["user"], "user"),
         job=READ.text(document["job"], "job"),
-        people=list(READ.texts(document.get("people") or [], "people")),
+        users=list(READ.texts(document.get("users") or [], "users")),
         groups=groups_of(document.get("groups")),
         roles=roles_of(document.get("roles")),
         projects={project: project_of(project, body) for project, body in projects.items()},
@@ -122,7 +122,7 @@ def check(found: LabFile) -> None:
     """Raise IamError for a principal, policy or deny rule that is malformed or contains an unknown member."""
     grouped = (member for members in found.groups.values() for member in members or ())
     importers = (project.imported for project in found.projects.values() if project.imported)
-    for member in (found.person, found.job, *found.people, *found.groups, *grouped, *importers):
+    for member in (found.user, found.job, *found.users, *found.groups, *grouped, *importers):
         parse(member)
     policies = [
         *found.policies.values(),

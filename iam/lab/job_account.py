@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
-
 from iam.errors import IamError
-from raydock.answers import mapping, parsed, text
+from raydock.answers import text
 from raydock.errors import NotFound, PermissionDenied, Unreachable
-from raydock.gcp.clouds import SECONDS, LabCloud, http
+from raydock.gcp.clouds import LabCloud
+from raydock.gcp.lab_api import SECONDS, LabRequest
 
 
 def use(lab: LabCloud, account: str, force: bool) -> None:
@@ -18,30 +15,11 @@ def use(lab: LabCloud, account: str, force: bool) -> None:
     Raises NotFound for an unknown account, PermissionDenied if jobs are running or if LAB_SERVICE_ACCOUNT is set, and
     Unreachable if the lab or its dashboard does not answer.
     """
-    status, reply = asyncio.run(send(lab, {"account": account, "force": force}))
-    if status == 200:
-        return
-    error = mapping(reply.get("error"))
-    raise refusal(text(error.get("reason")), text(error.get("message")) or f"HTTP {status}", account)
-
-
-async def send(lab: LabCloud, body: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
-    """Send the request. Returns the status and the JSON object of the response."""
-    import httpx
-
-    from raydock.rayapi import no_answer
-
-    try:
-        async with http(lab) as client:
-            url = f"{lab.gateway}/lab/job"
-            reply = await client.post(url, json=body, headers=dict(lab.headers), timeout=2 * SECONDS)
-    except httpx.HTTPError as fault:
-        why = no_answer.reason(fault, 2 * SECONDS)
-        raise Unreachable(f"The lab's cloud does not answer: {why}.", "make cluster-up") from None
-    try:
-        return reply.status_code, mapping(parsed(reply.content))
-    except ValueError:
-        return reply.status_code, {}
+    body = {"account": account, "force": force}
+    found = lab.call(LabRequest("POST", "/lab/job", body, seconds=2 * SECONDS))
+    if found.status != 200:
+        message = text(found.error.get("message")) or f"HTTP {found.status}"
+        raise refusal(text(found.error.get("reason")), message, account)
 
 
 def refusal(reason: str, message: str, account: str) -> Exception:

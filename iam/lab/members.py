@@ -15,12 +15,12 @@ class Members(Protocol):
     """The principals of a lab."""
 
     @property
-    def person(self) -> str:
+    def user(self) -> str:
         """The user of this machine, who owns the projects."""
         ...
 
     @property
-    def people(self) -> Collection[str]:
+    def users(self) -> Collection[str]:
         """The other users, and service accounts of projects that are not in the lab."""
         ...
 
@@ -49,11 +49,11 @@ def checked_policy(document: Mapping[str, Any], roles: Collection[str], members:
 def require_member(member: str, members: Members) -> None:
     """Raise MalformedPolicy, with Google's wording, if a user, group or service account does not exist."""
     kind, _, value = normal(member).partition(":")
-    people = [normal(one) for one in (members.person, *members.people)]
+    users = [normal(one) for one in (members.user, *members.users)]
     exists = {
-        "user": normal(member) in people,
+        "user": normal(member) in users,
         "group": normal(member) in [normal(one) for one in members.groups],
-        "serviceAccount": value in members.accounts or is_service_agent(value) or normal(member) in people,
+        "serviceAccount": value in members.accounts or is_service_agent(value) or normal(member) in users,
     }
     if not exists.get(kind, True):
         what = {"user": "User", "group": "Group"}.get(kind, "Service account")

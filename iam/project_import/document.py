@@ -12,7 +12,7 @@ from iam.policy.principal import code_agent, is_service_agent, normal
 from iam.project_import.snapshot import AccountSnapshot, BucketSnapshot, ProjectSnapshot
 
 NUMBER = 100000000000  # in place of a project's number that could not be read
-PERSON = "user:you@example.com"  # in place of a caller that Google does not name
+YOU = "user:you@example.com"  # in place of a caller that Google does not name
 WIDTH = 110
 HEADER = """\
 # Imported from project {project} as {caller} by `python -m iam import`. The lab decides as the project would.
@@ -33,7 +33,7 @@ def lab_text(found: ProjectSnapshot, assumed: frozenset[str] = frozenset()) -> s
     body = yaml.dump(
         lab_document(found, assumed), Dumper=Dumper, sort_keys=False, width=WIDTH, default_flow_style=False
     )
-    return HEADER.format(project=found.id, caller=found.caller or PERSON) + body
+    return HEADER.format(project=found.id, caller=found.caller or YOU) + body
 
 
 def lab_document(found: ProjectSnapshot, assumed: frozenset[str] = frozenset()) -> Json:
@@ -41,9 +41,9 @@ def lab_document(found: ProjectSnapshot, assumed: frozenset[str] = frozenset()) 
     accounts = accounts_of(found)
     return without_empty(
         {
-            "person": found.caller or PERSON,
+            "user": found.caller or YOU,
             "job": f"serviceAccount:{job_of(found)}",
-            "people": people_of(found, accounts),
+            "users": users_of(found, accounts),
             "groups": {name: UNKNOWN if m is None else sorted(m) for name, m in sorted(found.groups.items())},
             "roles": {name: role_of(role) for name, role in sorted(found.roles.items())},
             "clusters": {name: cluster_of(shape) for name, shape in [found.cluster] if found.cluster}
@@ -69,7 +69,7 @@ def project_of(found: ProjectSnapshot, accounts: Mapping[str, Json], assumed: fr
         "number": int(found.number or NUMBER),
         **without_empty(
             {
-                "imported": found.caller or PERSON,
+                "imported": found.caller or YOU,
                 "parent": (found.parent or "") if parts["inherited"] else "",
                 "unknown": [part for part, hidden in parts.items() if hidden],
                 "policy": policy_of(found.policy),
@@ -151,9 +151,9 @@ def job_of(found: ProjectSnapshot) -> str:
     return own or code_agent(found.number or str(NUMBER))
 
 
-def people_of(found: ProjectSnapshot, accounts: Mapping[str, Json]) -> list[str]:
+def users_of(found: ProjectSnapshot, accounts: Mapping[str, Json]) -> list[str]:
     """The users, and the other projects' service accounts, that the policies name."""
-    caller = normal(found.caller or PERSON)
+    caller = normal(found.caller or YOU)
     own = {normal(f"serviceAccount:{address}") for address in accounts}
     return sorted(
         member

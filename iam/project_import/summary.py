@@ -57,7 +57,7 @@ def read_sentence(found: ProjectSnapshot) -> str:
 def notes(found: ProjectSnapshot) -> Iterator[str]:
     """What the lab does differently from the project."""
     if not found.caller:
-        yield "Google does not say who you are, so the lab's user is user:you@example.com: edit `person`."
+        yield "Google does not say who you are, so the lab's user is user:you@example.com: edit `user`."
     if not found.number:
         yield f"The project's number is unknown, so the lab uses {NUMBER}: edit `number`."
     for names, text in (

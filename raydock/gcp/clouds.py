@@ -17,14 +17,13 @@ from raydock import state
 from raydock.answers import mapping, parsed, text
 from raydock.errors import NotFound, PermissionDenied, Unreachable
 from raydock.faults import COMMAND
+from raydock.gcp import lab_api
+from raydock.gcp.lab_api import LabRequest, LabResponse
 from raydock.settings import setting
 
 STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-SECONDS = 10.0
 LAB = "The lab's cloud"
-NO_ROUTE = "The lab has no route"  # cloud/identity/lab_api.py
-UPDATE = "make images && python -m cluster up --restart"
 LOGIN = "gcloud auth application-default login"
 
 
@@ -109,26 +108,24 @@ class LabCloud:
 
         Raises PermissionDenied if the key is rejected, and Unreachable for any other failure.
         """
-        import httpx
+        found = await lab_api.send(client, self.gateway, self.headers, LabRequest(method, path))
+        if found.status != 200:
+            raise lab_api.no_response(self.gateway, f"it returned {found.status}")
+        if not found.body:
+            raise Unreachable(f"{LAB} returned something other than a JSON object.", "try again")
+        return found.body
 
-        from raydock.rayapi import no_answer
+    def call(self, request: LabRequest) -> LabResponse:
+        """Send a request without an event loop. Returns the response, whatever its status.
 
-        try:
-            reply = await client.request(
-                method, self.gateway + path, headers=dict(self.headers), timeout=SECONDS
-            )
-            if reply.status_code == 401:
-                raise PermissionDenied(
-                    "The lab's cloud rejected this checkout's key.", "make cluster-down cluster-up"
-                )
-            if reply.status_code == 404 and reply.text.startswith(NO_ROUTE):
-                raise Unreachable("The running lab is older than this checkout.", UPDATE)
-            return object_of(reply.raise_for_status(), LAB)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
-            why = no_answer.reason(fault, SECONDS)
-            raise Unreachable(
-                f"The lab's cloud at {self.gateway} does not answer: {why}.", "make cluster-up"
-            ) from None
+        Raises PermissionDenied if the key is rejected, and Unreachable if there is no response.
+        """
+
+        async def once() -> LabResponse:
+            async with http(self) as client:
+                return await lab_api.send(client, self.gateway, self.headers, request)
+
+        return asyncio.run(once())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from raydock import state
 from raydock.errors import NotFound, Unreachable
 from raydock.gcp.clouds import LabCloud, inside_lab, lab_of_checkout
+from raydock.gcp.lab_api import LabOutdated, LabRequest, LabResponse
 from raydock.settings import setting
 
 PROJECT = "lab-project"  # the default of LAB_PROJECT
@@ -41,7 +42,7 @@ class LabEnvironment:
 
     gateway: str
     project: str
-    person: str
+    user: str
     variables: Mapping[str, str]
 
     @property
@@ -49,7 +50,7 @@ class LabEnvironment:
         """One line that shows which cloud is used."""
         return (
             f"using the lab's Vertex AI at {self.gateway}, not Google's: "
-            f"project {self.project}, as {self.person}"
+            f"project {self.project}, as {self.user}"
         )
 
     @property
@@ -102,26 +103,23 @@ def of_checkout(environ: Mapping[str, str]) -> LabEnvironment:
     state.write_private(folder / "credentials.json", json.dumps(credentials_of(key), indent=1))
     project = str(about["project"])
     variables = variables_of(cloud.gateway, key, project, folder)
-    return LabEnvironment(cloud.gateway, project, str(about["person"]).partition(":")[2], variables)
+    return LabEnvironment(cloud.gateway, project, str(about["user"]).partition(":")[2], variables)
 
 
 def ask(cloud: LabCloud, path: str) -> str:
-    """The response to a GET with the key. Raises NotFound and Unreachable."""
-    import httpx
-
+    """The response to a GET with the key. Raises NotFound, PermissionDenied and Unreachable."""
     try:
-        with httpx.Client(trust_env=False, timeout=SECONDS) as client:
-            reply = client.get(cloud.gateway + path, headers=dict(cloud.headers))
-            return str(reply.raise_for_status().text)
-    except httpx.HTTPStatusError as fault:
-        raise NotFound(
-            f"The lab at {cloud.gateway} has no Vertex AI: it returned {fault.response.status_code} to {path}.",
-            f"start it in Docker: {START}",
-        ) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as fault:
-        raise Unreachable(
-            f"The lab at {cloud.gateway} does not answer: {str(fault) or type(fault).__name__}.", START
-        ) from None
+        found = cloud.call(LabRequest("GET", path, seconds=SECONDS))
+    except LabOutdated:
+        found = LabResponse(404, b"")
+    except Unreachable as fault:
+        raise Unreachable(fault.message, START) from None
+    if found.status == 200:
+        return found.content.decode()
+    raise NotFound(
+        f"The lab at {cloud.gateway} has no Vertex AI: it returned {found.status} to {path}.",
+        f"start it in Docker: {START}",
+    )
 
 
 def own_certificates(environ: Mapping[str, str]) -> str:

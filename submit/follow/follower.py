@@ -17,6 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from anyio import fail_after, move_on_after
+
 from raydock.errors import ServerError, Unreachable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
@@ -127,10 +129,8 @@ class Follower:
                     return
             most = self.intervals.supervised if self.supervised else self.intervals.max
             age = 0 if now < burst_end else now - started
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(
-                    self.supervisor_changed.wait(), self.intervals.for_age(age, self.intervals.min, most)
-                )
+            with move_on_after(self.intervals.for_age(age, self.intervals.min, most)):
+                await self.supervisor_changed.wait()
                 self.supervisor_changed.clear()
                 burst_end = time.monotonic() + self.intervals.burst
             if self.failure.is_set():
@@ -139,10 +139,9 @@ class Follower:
     async def status(self) -> Job | None:
         """The job according to the Job API. Raises Unreachable after `intervals.status_timeout` in total."""
         try:
-            return await asyncio.wait_for(
-                self.dashboard.job(self.submission_id), self.intervals.status_timeout
-            )
-        except asyncio.TimeoutError:
+            with fail_after(self.intervals.status_timeout):
+                return await self.dashboard.job(self.submission_id)
+        except TimeoutError:
             raise Unreachable(
                 f"The cluster at {self.dashboard.url} does not answer: "
                 f"no response within {self.intervals.status_timeout:g} s.",

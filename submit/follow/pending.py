@@ -9,7 +9,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+
+from anyio import move_on_after
 
 from raydock.answers import text
 from raydock.errors import ServerError, Unreachable
@@ -49,8 +50,8 @@ class PendingLine:
                 why, asked = await reason(self.dashboard, job()), now
             if not running.is_set() and not job().terminal:
                 self.progress(status(job(), now - began, why))
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(running.wait(), 1)
+            with move_on_after(1):
+                await running.wait()
         self.progress("")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from anyio import fail_after
+
 from iam.used.attribution import Attributed
 from iam.used.collect import read_attributed
 from iam.used.headers import HeaderAdvice, advise
@@ -23,9 +25,9 @@ async def header_line(lab: LabCloud, job: Job) -> str:
     if job.status not in ("SUCCEEDED", "FAILED"):
         return ""
     try:
-        reading = asyncio.to_thread(read_attributed, lab, [job.submission_id])
-        (attributed,) = await asyncio.wait_for(reading, SECONDS)
-    except (RaydockError, TimeoutError, asyncio.TimeoutError):
+        with fail_after(SECONDS):
+            (attributed,) = await asyncio.to_thread(read_attributed, lab, [job.submission_id])
+    except (RaydockError, TimeoutError):
         return ""
     attributed = replace(
         attributed, run=replace(attributed.run, status=job.status)

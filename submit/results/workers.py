@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+from anyio import fail_after
+
 from raydock import machine
 from raydock.errors import RaydockError
 from raydock.rayapi.cluster_info import NodeResources, cores_of, head_summary, node_of, nodes_or_why
@@ -19,10 +21,9 @@ TIMEOUT = 3.0  # seconds: the job has finished, and this only adds to its summar
 async def read_workers(dashboard: Dashboard) -> Workers:
     """The cluster's workers; an empty value if it does not answer in time."""
     try:
-        found, head = await asyncio.wait_for(
-            asyncio.gather(nodes_or_why(dashboard), head_summary(dashboard)), TIMEOUT
-        )
-    except (RaydockError, asyncio.TimeoutError):
+        with fail_after(TIMEOUT):
+            found, head = await asyncio.gather(nodes_or_why(dashboard), head_summary(dashboard))
+    except (RaydockError, TimeoutError):
         return Workers()
     local = dashboard.target.name == "local"
     return workers_of([node_of(node) for node in found[0]], cores(cores_of(head)) if local else 0)

@@ -1,6 +1,6 @@
 """What the check says before a job is sent is what storage then does: random worlds, the real client library.
 
-The verdict comes from the submitter's own check, which reads the policies over HTTP as the person; the deed is
+The verdict comes from the submitter's own check, which reads the policies over HTTP as the user; the deed is
 done by google-cloud-storage as the principal. They share the evaluator, so what is tested here is everything
 around it: which permissions an operation takes, what is seen of the policies, impersonation, enforcement.
 (The evaluator itself is held against Google's documentation in tests/unit/iam.)
@@ -23,7 +23,7 @@ from iam.check import check
 from iam.policy.evaluate import Verdict
 from iam.policy.required_permissions import Operation, RequiredPermission
 from iam.policy_reader import PolicyReader
-from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud, lab_cloud
+from tests.labcloud import AGENT, TRAINER, YOU, RunningCloud, lab_cloud
 
 WORLDS = 400  # in each part
 PARTS = 50  # 20,000 worlds; the first part is in the gate
@@ -184,7 +184,7 @@ def make_world(chance: random.Random, lab: RunningCloud, bucket: str) -> None:
 
     project = BUCKETS[bucket]
     world = lab.world
-    owner = [{"role": "roles/owner", "members": [PERSON]}] if chance.random() < 0.95 else []
+    owner = [{"role": "roles/owner", "members": [YOU]}] if chance.random() < 0.95 else []
     world.set_policy(
         world.projects[project], {"version": 3, "bindings": owner + bindings(chance, project, bucket, 3)}
     )
@@ -192,7 +192,7 @@ def make_world(chance: random.Random, lab: RunningCloud, bucket: str) -> None:
     world.set_policy(
         world.buckets[bucket], {"version": 3, "bindings": legacy + bindings(chance, project, bucket, 4)}
     )
-    token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [PERSON]}
+    token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [YOU]}
     for account in world.accounts.values():
         policy = {"version": 1, "bindings": [token] if chance.random() < 0.5 else []}
         world.set_policy(account, policy)

@@ -1,6 +1,6 @@
 """An imported project is decided as the project itself: random worlds, exported by the lab acting as the real project.
 
-`python -m iam import` reads the lab through its gateway, as the person; random calls get a 403. The file that it writes
+`python -m iam import` reads the lab through its gateway, as the user; random calls get a 403. The file that it writes
 is loaded as another lab's, and both are asked the same 14 questions. What was hidden may only make a verdict UNKNOWN,
 and does so exactly if the evaluator, given the same policies as None, calls it UNKNOWN too.
 """
@@ -36,7 +36,7 @@ from tests.contract.test_agreement import (
     deny,
     make_world,
 )
-from tests.labcloud import KEY, PERSON, TRAINER, RunningCloud, lab_cloud
+from tests.labcloud import KEY, TRAINER, YOU, RunningCloud, lab_cloud
 
 WORLDS = 100  # in each part
 PARTS = 10
@@ -73,7 +73,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 
 
 def refused(world: LabState, bucket: str) -> set[str]:
-    """What the world itself hides from the person."""
+    """What the world itself hides from the user."""
     project, on_bucket = resources.project(BUCKETS[bucket]), resources.bucket(bucket)
     asked = {
         "project": ("resourcemanager.projects.get", project),
@@ -89,7 +89,7 @@ def refused(world: LabState, bucket: str) -> set[str]:
     return {
         name
         for name, (permission, on) in asked.items()
-        if world.decide(PERSON, permission, on, now=now).verdict is not Verdict.GRANTED
+        if world.decide(YOU, permission, on, now=now).verdict is not Verdict.GRANTED
     }
 
 
@@ -225,7 +225,7 @@ def test_the_imported_project_is_decided_as_the_project(
         bucket = chance.choice(list(BUCKETS))
         make(chance, source, bucket)
         world, project = source.world, BUCKETS[bucket]
-        owner = {"role": "roles/owner", "members": [PERSON]}
+        owner = {"role": "roles/owner", "members": [YOU]}
         if owner not in world.projects[project].policy["bindings"]:  # otherwise all is hidden anyway
             before = world.projects[project].policy["bindings"]
             world.set_policy(world.projects[project], {"version": 3, "bindings": [owner, *before]})
@@ -237,13 +237,13 @@ def test_the_imported_project_is_decided_as_the_project(
         for permissions, on, prefix in questions(bucket):
             if on.type == resources.ACCOUNT and project != "lab-project":
                 on = resources.service_account(STRANGER.partition(":")[2], project)
-            who = chance.choice((*PRINCIPALS, PERSON))
+            who = chance.choice((*PRINCIPALS, YOU))
             real = truth(world, who, permissions, on, prefix)
             lab = truth(found, who, permissions, on, prefix)
             expected = partly_seen(world, who, permissions, on, prefix, hidden)
             seen[bool(hidden), lab] += 1
             # The caller's own reads are proved by the import, whatever else is unknown.
-            same = lab is expected or (who == PERSON and lab is real)
+            same = lab is expected or (who == YOU and lab is real)
             if not (same and lab in ({real, Verdict.UNKNOWN} if hidden else {real})):
                 wrong.append((number, who, permissions, str(on), prefix, hidden, real, lab, expected))
     assert not wrong, "\n".join(map(str, [len(wrong), *wrong[:5]]))

@@ -52,7 +52,7 @@ JOB = "serviceAccount:j@p.iam.gserviceaccount.com"
 LAB: dict[str, Any] = {
     "generateAccessToken": {"accessToken": "t", "expireTime": "2040-01-01T00:00:00Z"},
     "/lab/token": {"access_token": "t", "expires_in": 1},
-    "/lab/": {"job": JOB, "person": "user:a@b.c", "project": "p",
+    "/lab/": {"job": JOB, "user": "user:a@b.c", "project": "p",
               "buckets": {"lab-data": "p"}},
     "/testPermissions": {"permissions": ["storage.objects.get"]},
     "/iam": {"bindings": [{"role": "roles/storage.objectAdmin", "members": [JOB]}], "version": 3},

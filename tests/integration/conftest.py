@@ -15,7 +15,7 @@ from tests.lab import cluster_command, lab_environment, until
 @pytest.fixture(scope="session")
 def vertex_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[VertexLab]:
     """`make notebook`, and finally `make cluster-down`, which removes running clusters too."""
-    home = tmp_path_factory.mktemp("person")
+    home = tmp_path_factory.mktemp("user")
     home.chmod(0o777)  # the container's user is another
     more = {
         "COMPOSE_PROFILES": "vertex,notebook",

@@ -25,7 +25,7 @@ def engine() -> Iterator[DockerEngine]:
 
 def test_the_images_are_there_and_nothing_is_built(images: dict[str, str]) -> None:
     done = cluster_command(os.environ, "images")
-    assert (done.returncode, done.stdout) == (0, "All images already exist.\n")
+    assert (done.returncode, done.stdout) == (0, "All images are up to date.\n")
 
 
 def test_the_container_that_was_lost_is_the_one_removed(docker_lab: Lab, engine: DockerEngine) -> None:

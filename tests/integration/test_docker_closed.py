@@ -33,7 +33,7 @@ SIGNS = {
     443: ("/", b"plain HTTP"),
     8080: ("/health", b"ok"),
 }
-CLOSED = ("cluster", "people", "control")
+CLOSED = ("cluster", "users", "control")
 # All at once, since most are never answered, and with a generous timeout.
 ASK = """
 import json, sys, urllib.request

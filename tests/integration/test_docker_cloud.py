@@ -172,13 +172,13 @@ def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
     """Before anything starts: see tests/unit/cluster/test_cli.py."""
     folder = tmp_path_factory.mktemp("wrong")
     lab = folder / "lab.yaml"
-    lab.write_text((ROOT / "iam" / "lab.yaml").read_text().replace("person:", "persn:", 1))
+    lab.write_text((ROOT / "iam" / "lab.yaml").read_text().replace("\nuser:", "\nusr:", 1))
     env = lab_environment(folder / "state", LAB_FILE=str(lab))
     done = cluster_command(env, "up", "--runtime", "docker")
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "cluster: The lab's cloud did not start: lab.yaml is invalid: the file has an unknown key 'persn'; "
-        "allowed: clusters, groups, job, people, person, projects, roles.\n  Fix lab.yaml\n"
+        "cluster: The lab's cloud did not start: lab.yaml is invalid: the file has an unknown key 'usr'; "
+        "allowed: clusters, groups, job, projects, roles, user, users.\n  Fix lab.yaml\n"
     )
     assert engine.resources(env["COMPOSE_PROJECT_NAME"]) == []
 
@@ -215,7 +215,7 @@ def test_a_persons_container_is_the_person(docker_lab: Lab) -> None:
         "LAB_TOKEN_TTL",
         "RAYDOCK_CA_BUNDLE",
     )
-    command = [*find_compose(), "run", "--rm", "--no-deps", "-T", "person", "python", "-c", code]
+    command = [*find_compose(), "run", "--rm", "--no-deps", "-T", "user", "python", "-c", code]
     done = subprocess.run(
         command, cwd=ROOT, env={**docker_lab.env, **{n: docker_lab.env[n] for n in names if n in docker_lab.env}},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False,

@@ -1,4 +1,4 @@
-"""Vertex's control plane in Docker, by a person's unmodified vertex_ray: clusters, identities, jobs, kills."""
+"""Vertex's control plane in Docker, by a user's unmodified vertex_ray: clusters, identities, jobs, kills."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_pool_grows_for_a_job_and_shrinks_again(vertex_lab: VertexLab, minimum
     """Over REST. Each job needs three nodes. Get reports the pool's sizes, and `cluster status` shows them."""
     vertex_lab.restart("vertex", VERTEX_IDLE_SECONDS="20")
     try:
-        done = vertex_lab.person("tests/jobs/vertex_autoscale.py", str(minimum), str(ROUNDS), seconds=3600)
+        done = vertex_lab.user("tests/jobs/vertex_autoscale.py", str(minimum), str(ROUNDS), seconds=3600)
     finally:
         vertex_lab.restart("vertex")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -101,7 +101,7 @@ def test_a_pool_grows_for_a_job_and_shrinks_again(vertex_lab: VertexLab, minimum
 )
 def test_ray_client_with_a_runtime_environment(clusters: VertexLab) -> None:
     """Environment variables, a package and a working directory, each time in a new process."""
-    done = clusters.person("tests/jobs/vertex_runtime_env.py", "main", str(CONNECTIONS), seconds=3600)
+    done = clusters.user("tests/jobs/vertex_runtime_env.py", "main", str(CONNECTIONS), seconds=3600)
     assert done.returncode == 0, done.stdout + done.stderr
     rounds = json.loads(done.stdout.splitlines()[-1])
     assert [found for found, _ in rounds] == [[str(n), "1,000", str(n)] for n in range(CONNECTIONS)]

@@ -105,7 +105,7 @@ def changed(text: str) -> str:
     ],
 )
 def test_googles_own_tests_pass(google: VertexLab, file: str) -> None:
-    done = google.person("-c", RUN, *OPTIONS, f"{TESTS}/{file}", seconds=1800)
+    done = google.user("-c", RUN, *OPTIONS, f"{TESTS}/{file}", seconds=1800)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert re.search(r"\b1 passed, \d deselected", done.stdout), done.stdout[-2000:]
 
@@ -113,7 +113,7 @@ def test_googles_own_tests_pass(google: VertexLab, file: str) -> None:
 @pytest.mark.nightly(BIGQUERY)
 def test_googles_test_of_bigquery_fails_and_names_the_service(google: VertexLab) -> None:
     """In its fixture, without a retry: Google's client would try for ten minutes."""
-    done = google.person("-c", RUN, *OPTIONS, f"{TESTS}/test_ray_data.py")
+    done = google.user("-c", RUN, *OPTIONS, f"{TESTS}/test_ray_data.py")
     assert "The lab does not emulate BigQuery (bigquery.googleapis.com)." in done.stdout, done.stdout[-5000:]
     seconds = re.search(r"^(\d+\.\d+)s setup", done.stdout, re.MULTILINE)
     assert seconds, done.stdout[-2000:]
@@ -125,6 +125,6 @@ def test_the_lab_passes_the_tests_for_the_real_service(vertex_lab: VertexLab) ->
     """So the live tests run, and the lab does what docs/vertex-in-the-lab.md infers."""
     file = "tests/live/test_vertex_inferred.py"
     options = ("-p", "no:cacheprovider", "-q", "-W", "ignore", "-m", "live", "-k", f"not {UNKNOWN}")
-    done = vertex_lab.person("-c", LIVE, *options, file, seconds=1800)
+    done = vertex_lab.user("-c", LIVE, *options, file, seconds=1800)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert re.search(r"\b\d+ passed, 1 deselected", done.stdout), done.stdout[-2000:]

@@ -1,4 +1,4 @@
-"""`submit.py --target vertex` in Docker, as the lab's person: lessons, both identities, tokens that end."""
+"""`submit.py --target vertex` in Docker, as the lab's user: lessons, both identities, tokens that end."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_denied_before_it_is_sent_then_by_storage_then_mended(
     commands = [line.split() for line in re.findall(r"→ python (-m iam grant .*)", before.stderr)]
     assert commands
     for command in commands:
-        granted = clusters.person(*command)
+        granted = clusters.user(*command)
         assert granted.returncode == 0, granted.stderr
     try:
         after = clusters.send(cluster, *job)
@@ -78,7 +78,7 @@ def test_denied_before_it_is_sent_then_by_storage_then_mended(
         assert "read    gs://closed-bucket/x: hello from closed-bucket" in after.stdout
     finally:
         for command in commands:
-            clusters.person(*["revoke" if word == "grant" else word for word in command])
+            clusters.user(*["revoke" if word == "grant" else word for word in command])
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_jobs_outlive_their_callers_tokens(
     def follow(code: int) -> subprocess.CompletedProcess[str]:
         ticks = ("tests/jobs/ticks.py", "--", str(seconds), str(code))
         words = ("tests/jobs/vertex_submit.py", "--target", "vertex", "--cluster", "main", *ticks)
-        return clusters.person(*words, seconds=seconds + 600)
+        return clusters.user(*words, seconds=seconds + 600)
 
     with ThreadPoolExecutor(len(codes)) as threads:
         ended = list(threads.map(follow, codes))
@@ -120,7 +120,7 @@ def test_jobs_outlive_their_callers_tokens(
 
 
 def test_what_names_no_cluster_is_one_sentence(clusters: VertexLab) -> None:
-    both = clusters.person("submit.py", "--target", "vertex", "check", "jobs/ray_tasks.py")
+    both = clusters.user("submit.py", "--target", "vertex", "check", "jobs/ray_tasks.py")
     assert both.returncode == 2
     assert both.stderr.endswith(
         "submit: There are 2 Ray clusters in lab-project, us-central1: main, trained.\n      → add --cluster trained\n"
@@ -134,7 +134,7 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(clusters: VertexLab) -> None:
     """Made, looked at, made smaller, used, kept while it is in use, and deleted when it is idle."""
 
     def cluster(verb: str, *words: str) -> str:
-        done = clusters.person("-m", "cluster", verb, "--target", "vertex", "--cluster", "composed", *words)
+        done = clusters.user("-m", "cluster", verb, "--target", "vertex", "--cluster", "composed", *words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -154,11 +154,9 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(clusters: VertexLab) -> None:
     assert "needs 1 GPU; the whole cluster has 0 GPU" in done.stderr
     assert "composed: kept: no job for" in cluster("idle", "--max-idle", "1h", "--once")
     assert "composed: deleting it: no job for" in cluster("idle", "--max-idle", "1s", "--once")
-    gone = clusters.person("-m", "cluster", "down", "--target", "vertex", "--cluster", "composed", "--yes")
+    gone = clusters.user("-m", "cluster", "down", "--target", "vertex", "--cluster", "composed", "--yes")
     assert gone.returncode in (0, 1, 2, 4), "it may be gone by now"
-    assert (
-        '"composed"' not in clusters.person("-m", "cluster", "status", "--target", "vertex", "--json").stdout
-    )
+    assert '"composed"' not in clusters.user("-m", "cluster", "status", "--target", "vertex", "--json").stdout
 
 
 def test_the_docs_commands_for_this_machine_as_written(clusters: VertexLab, tmp_path: Path) -> None:

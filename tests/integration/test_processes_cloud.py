@@ -188,7 +188,7 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
 def test_what_the_cloud_refuses_is_told_before_anything_starts(
     tmp_path: Path, name: str, value: str, said: str
 ) -> None:
-    (tmp_path / "bad.yaml").write_text("person: [\n")
+    (tmp_path / "bad.yaml").write_text("user: [\n")
     env = environment(tmp_path) | {name: value.format(folder=tmp_path)}
     done = cluster_command(env, "up", "--runtime", "processes")
     try:

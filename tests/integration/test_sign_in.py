@@ -82,7 +82,7 @@ class Page:
         raise AssertionError(f"The page never came to {expression}.")
 
     async def type(self, text: str) -> None:
-        """Into the field, as a person does, and Enter."""
+        """Into the field, as a user does, and Enter."""
         await self.value("document.querySelector('input').focus()")
         await self.call("Input.insertText", text=text)
         for kind in ("keyDown", "keyUp"):

@@ -17,7 +17,7 @@ from cluster.state import key
 from tests.lab import ROOT, Lab
 from tests.labcloud import TRAINER
 
-PACKAGES = sysconfig.get_paths()["purelib"]  # where the SDK is: the person's container borrows it
+PACKAGES = sysconfig.get_paths()["purelib"]  # where the SDK is: the user's container borrows it
 
 
 def compose_command() -> list[str]:
@@ -48,14 +48,14 @@ class VertexLab(Lab):
         """Recreates the service's container with these settings and waits until it is healthy."""
         self.compose("up", "--no-build", "--detach", "--wait", "--no-deps", service, **settings)
 
-    def person(self, *words: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
-        """`python …` as the person, in a container with this checkout."""
+    def user(self, *words: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+        """`python …` as the user, in a container with this checkout."""
         inside = {"PYTHONPATH": "/packages", "PYTHONDONTWRITEBYTECODE": "1", "RAYDOCK_STATE": "/state"}
         inside |= {"CPU_WORKERS": "2", "GPU_WORKERS": "0"}  # of the cluster that `cluster up` makes
         options = [word for name, value in inside.items() for word in ("--env", f"{name}={value}")]
         options += volumes(f"{ROOT}:/checkout:ro", f"{PACKAGES}:/packages:ro", f"{self.home}:/state")
         return subprocess.run(
-            [*compose_command(), "run", "--rm", "--no-deps", "-T", *options, "--workdir", "/checkout", "person",
+            [*compose_command(), "run", "--rm", "--no-deps", "-T", *options, "--workdir", "/checkout", "user",
              "python", "-W", "ignore", *words],
             cwd=ROOT, env=dict(self.env), stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=seconds, check=False,
@@ -71,8 +71,8 @@ class VertexLab(Lab):
             engine.client.close()
 
     def send(self, cluster: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """`submit.py --target vertex --cluster …` as the person."""
-        return self.person("submit.py", "--target", "vertex", "--cluster", cluster, *words)
+        """`submit.py --target vertex --cluster …` as the user."""
+        return self.user("submit.py", "--target", "vertex", "--cluster", cluster, *words)
 
 
 def volumes(*mounts: str) -> list[str]:
@@ -102,7 +102,7 @@ class Script:
     def begin(cls, lab: VertexLab) -> Script:
         options = volumes(f"{ROOT / 'tests' / 'jobs'}:/jobs:ro", f"{PACKAGES}:/packages:ro")
         options += ["--env", "PYTHONPATH=/packages", "--env", "PYTHONDONTWRITEBYTECODE=1"]
-        words = ["person", "timeout", "5000", "python", "-W", "ignore", "/jobs/vertex_life.py"]
+        words = ["user", "timeout", "5000", "python", "-W", "ignore", "/jobs/vertex_life.py"]
         return cls(
             subprocess.Popen(
                 [*compose_command(), "run", "--rm", "--no-deps", "-T", *options, *words],

@@ -1,4 +1,4 @@
-"""A cluster with an autoscaled pool, over REST with the standard library: run in a container of the lab's person.
+"""A cluster with an autoscaled pool, over REST with the standard library: run in a container of the lab's user.
 
 `python vertex_autoscale.py MINIMUM ROUNDS` sends that many jobs, one after the other, and waits after each until the
 pool is back at its minimum. A job's three actors each keep a CPU, so it needs three nodes of one CPU at the same time.

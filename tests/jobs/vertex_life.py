@@ -1,4 +1,4 @@
-"""What a person does with vertex_ray, and nothing else: run in a container of the lab's person. Prints JSON lines.
+"""What a user does with vertex_ray, and nothing else: run in a container of the lab's user. Prints JSON lines.
 
 Reads lines of a verb and its arguments, and answers each with lines TOLD {...} and the line DONE:
 

@@ -1,4 +1,4 @@
-"""Ray Client with a runtime environment, to a cluster of the lab's Vertex AI: run in a container of the lab's person.
+"""Ray Client with a runtime environment, to a cluster of the lab's Vertex AI: run in a container of the lab's user.
 
 `python vertex_runtime_env.py CLUSTER ROUNDS` connects that many times, each time in a new process, with environment
 variables, a package that the image lacks, and a working directory whose content differs. Prints one JSON line: for each

@@ -74,5 +74,5 @@ def test_the_project_is_imported_and_decides(tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"
     assert main(["import", f"--project={PROJECT}", f"--output={file}", "--objects=1"]) == 0
     found = state_file.load(file, None)
-    assert found.projects[PROJECT].imported == found.person
+    assert found.projects[PROJECT].imported == found.user
     assert found.job.endswith("@gcp-sa-aiplatform-cc.iam.gserviceaccount.com")

@@ -109,8 +109,9 @@ class ForwardAll(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no t
 async def wait_until_ready(channel: Any) -> None:
     """Wait for the connection to a head. Raises RpcError (UNAVAILABLE) after 5 s."""
     try:
-        await asyncio.wait_for(channel.channel_ready(), CONNECT)
-    except (TimeoutError, asyncio.TimeoutError):
+        async with asyncio.timeout(CONNECT):
+            await channel.channel_ready()
+    except TimeoutError:
         text = "The cluster's head does not respond on its Ray Client port."
         raise RpcError("UNAVAILABLE", text) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 
@@ -20,12 +21,6 @@ class ClusterChanges:
 
     async def wait_for(self, check: Callable[[], bool], seconds: float) -> None:
         """Wait up to this many seconds for `check` to return true. It is called after each change."""
-
-        async def wait() -> None:
-            async with self.condition:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self.condition:
                 await self.condition.wait_for(check)
-
-        try:
-            await asyncio.wait_for(wait(), seconds)
-        except (TimeoutError, asyncio.TimeoutError):
-            return

@@ -13,7 +13,7 @@ from raydock.startup import StartupFailure, last_failure
 
 
 def test_the_key_digest_survives_a_command_without_it(tmp_path: Path) -> None:
-    """`docker compose run --rm person python` recreates the cloud with an empty LAB_KEY_SHA256."""
+    """`docker compose run --rm user python` recreates the cloud with an empty LAB_KEY_SHA256."""
     plain = replace(config.read({}), state=tmp_path)
     assert saved_key_digest(plain) == ""
     assert saved_key_digest(replace(plain, key_sha256="a" * 64)) == "a" * 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ TEXT = LAB_FILE.read_text()
 
 def test_the_labs_own_file() -> None:
     found = state_file.load(LAB_FILE, None)
-    assert (found.person, found.job) == ("user:you@example.com", AGENT)
+    assert (found.user, found.job) == ("user:you@example.com", AGENT)
     assert set(found.buckets) == {"lab-data", "lab-models", "closed-bucket"}
     assert state_file.load(LAB_FILE, None, TRAINER.partition(":")[2]).job == TRAINER
 
@@ -47,9 +48,9 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         (
-            "person:",
-            "persn:",
-            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: clusters, groups, job,",
+            "\nuser:",
+            "\nusr:",
+            "lab.yaml is invalid: the file has an unknown key 'usr'; allowed: clusters, groups, job,",
         ),
         ("    number: 123456789012\n", "", "lab.yaml is invalid: KeyError 'number'"),
         ("roles/owner", "roles/ownr", "Role roles/ownr is not supported for this resource."),
@@ -149,6 +150,19 @@ def test_another_processs_state_is_read_when_it_changes(tmp_path: Path) -> None:
     world.groups["group:new@example.com"] = []
     world.save()
     assert "group:new@example.com" in saved.current().groups
+
+
+def test_the_state_of_another_version_keeps_what_was_added(tmp_path: Path) -> None:
+    """It may have names that this version lacks, and the other way round."""
+    lab_state = state_file.load(LAB_FILE, tmp_path)
+    lab_state.buckets["mine"] = PolicyHolder("lab-project", {"version": 1, "bindings": []}, added=True)
+    lab_state.save()
+    saved = json.loads((tmp_path / "world.json").read_text())
+    saved["person"] = saved.pop("user")
+    saved["buckets"]["mine"]["colour"] = "red"
+    (tmp_path / "world.json").write_text(json.dumps(saved))
+    again = state_file.load(LAB_FILE, tmp_path)
+    assert (again.user, "mine" in again.buckets) == ("user:you@example.com", True)
 
 
 def changed(tmp_path: Path) -> LabState:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud
+from tests.labcloud import AGENT, TRAINER, YOU, RunningCloud
 
 ACCOUNT = TRAINER.partition(":")[2]
 ODD: tuple[Any, ...] = (
@@ -35,7 +35,7 @@ POLICY = {
     "version": 1,
     "etag": "x",
     "bindings": [
-        {"role": "roles/viewer", "members": [PERSON], "condition": {"title": "t", "expression": "true"}}
+        {"role": "roles/viewer", "members": [YOU], "condition": {"title": "t", "expression": "true"}}
     ],
 }
 CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -110,7 +110,7 @@ def variants(body: Any) -> Iterator[Any]:
 )
 def test_one_value_of_another_kind(lab: RunningCloud, method: str, where: str, body: dict[str, Any]) -> None:
     before = lab.world.as_json()
-    who = AGENT if where.startswith("iamcredentials") else PERSON  # a principal that is allowed to
+    who = AGENT if where.startswith("iamcredentials") else YOU  # a principal that is allowed to
     headers = {"Authorization": f"Bearer {lab.token(who)}", "Content-Type": "application/json"}
     with httpx.Client(timeout=60, headers=headers) as client:
         bodies: list[str | bytes] = [*map(json.dumps, variants(body)), DEEP, "{", LONE, b"\xff"]

@@ -10,7 +10,7 @@ import pytest
 
 from cloud.identity.tokens import BadToken, Tokens, load_secret
 from cloud.network.certificates import load_authority
-from tests.labcloud import AGENT, KEY, PERSON, TRAINER, RunningCloud
+from tests.labcloud import AGENT, KEY, TRAINER, YOU, RunningCloud
 
 FLAVOR = {"Metadata-Flavor": "Google"}
 ACCOUNT = TRAINER.partition(":")[2]
@@ -69,12 +69,12 @@ def test_a_token_is_the_principals_until_it_expires(lab: RunningCloud) -> None:
     assert lab.cloud.tokens.principal(told["access_token"]) == AGENT
     now = [time.time()]
     tokens = Tokens(b"s" * 32, 60, clock=lambda: now[0])
-    token, expires = tokens.mint(PERSON)
-    assert tokens.principal(token) == PERSON
+    token, expires = tokens.mint(YOU)
+    assert tokens.principal(token) == YOU
     now[0] = expires
     with pytest.raises(BadToken, match="expired"):
         tokens.principal(token)
-    assert tokens.mint(PERSON)[0] != tokens.mint(PERSON)[0]
+    assert tokens.mint(YOU)[0] != tokens.mint(YOU)[0]
     body, _, seal = token.rpartition(".")
     for forged in (
         f"{body}x.{seal}",
@@ -86,7 +86,7 @@ def test_a_token_is_the_principals_until_it_expires(lab: RunningCloud) -> None:
         with pytest.raises(BadToken, match="unknown"):
             tokens.principal(forged)
     with pytest.raises(BadToken, match="unknown"):
-        Tokens(b"t" * 32, 60).principal(Tokens(b"s" * 32, 60).mint(PERSON)[0])
+        Tokens(b"t" * 32, 60).principal(Tokens(b"s" * 32, 60).mint(YOU)[0])
 
 
 def test_secrets_and_certificates_are_private(tmp_path: Any) -> None:
@@ -117,48 +117,48 @@ def test_the_authority_signs_googles_names_only(tmp_path: Any) -> None:
 def test_impersonating_an_account_requires_the_permission(lab: RunningCloud) -> None:
     path = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
     host, body = "iamcredentials.googleapis.com", {"scope": ["x"], "lifetime": "300s"}
-    reply = google(lab, "POST", host, path, PERSON, body)
+    reply = google(lab, "POST", host, path, YOU, body)
     assert lab.cloud.tokens.principal(reply.json()["accessToken"]) == TRAINER
     refused = google(lab, "POST", host, path, "user:alice@example.com", body)
     assert (refused.status_code, refused.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
     agent = path.replace(ACCOUNT, AGENT.partition(":")[2])
-    assert google(lab, "POST", host, agent, PERSON, body).status_code == 403
+    assert google(lab, "POST", host, agent, YOU, body).status_code == 403
 
 
 def test_projects_and_their_policies(lab: RunningCloud) -> None:
     host = "cloudresourcemanager.googleapis.com"
-    told = google(lab, "GET", host, "/v3/projects/123456789012", PERSON).json()
+    told = google(lab, "GET", host, "/v3/projects/123456789012", YOU).json()
     assert (told["projectId"], told.get("parent")) == ("lab-project", None)
-    policy = google(lab, "POST", host, "/v1/projects/lab-project:getIamPolicy", PERSON, {}).json()
+    policy = google(lab, "POST", host, "/v1/projects/lab-project:getIamPolicy", YOU, {}).json()
     assert {"roles/owner", "roles/aiplatform.customCodeServiceAgent"} <= {
         b["role"] for b in policy["bindings"]
     }
     assert google(lab, "POST", host, "/v3/projects/lab-project:getIamPolicy", TRAINER, {}).status_code == 403
     stale = {"policy": {**policy, "etag": "BwYold="}}
-    conflict = google(lab, "POST", host, "/v3/projects/lab-project:setIamPolicy", PERSON, stale)
+    conflict = google(lab, "POST", host, "/v3/projects/lab-project:setIamPolicy", YOU, stale)
     assert (conflict.status_code, conflict.json()["error"]["status"]) == (409, "ABORTED")
     asked = {"permissions": ["resourcemanager.projects.get", "storage.buckets.create"]}
-    held = google(lab, "POST", host, "/v1/projects/lab-project:testIamPermissions", PERSON, asked).json()
+    held = google(lab, "POST", host, "/v1/projects/lab-project:testIamPermissions", YOU, asked).json()
     assert held["permissions"] == asked["permissions"]
-    assert google(lab, "GET", host, "/v3/projects/nowhere", PERSON).status_code == 403
-    assert google(lab, "GET", host, "/v9/anything", PERSON).status_code == 404
+    assert google(lab, "GET", host, "/v3/projects/nowhere", YOU).status_code == 403
+    assert google(lab, "GET", host, "/v9/anything", YOU).status_code == 404
     assert google(lab, "GET", host, "/v3/projects/lab-project", "").status_code == 401
 
 
 def test_deleted_accounts_leave_deleted_members(lab: RunningCloud) -> None:
     host, path = "iam.googleapis.com", "/v1/projects/lab-project/serviceAccounts"
-    made = google(lab, "POST", host, path, PERSON, {"accountId": "tester"}).json()
+    made = google(lab, "POST", host, path, YOU, {"accountId": "tester"}).json()
     address = "tester@lab-project.iam.gserviceaccount.com"
     assert made["email"] == address
-    assert google(lab, "POST", host, path, PERSON, {"accountId": "tester"}).status_code == 409
-    assert google(lab, "POST", host, path, PERSON, {"accountId": "No"}).status_code == 400
+    assert google(lab, "POST", host, path, YOU, {"accountId": "tester"}).status_code == 409
+    assert google(lab, "POST", host, path, YOU, {"accountId": "No"}).status_code == 400
     member = f"serviceAccount:{address}"
     lab.world.set_policy(
         lab.world.buckets["lab-models"],
         {"bindings": [{"role": "roles/storage.objectViewer", "members": [member]}]},
     )
-    assert google(lab, "DELETE", host, f"{path}/{address}", PERSON).status_code == 200
-    assert google(lab, "GET", host, f"{path}/{address}", PERSON).status_code == 404
+    assert google(lab, "DELETE", host, f"{path}/{address}", YOU).status_code == 200
+    assert google(lab, "GET", host, f"{path}/{address}", YOU).status_code == 404
     (binding,) = lab.world.buckets["lab-models"].policy["bindings"]
     assert binding["members"] == [f"deleted:{member}?uid=1"]
 
@@ -181,7 +181,7 @@ def test_the_lab_api_requires_the_key(lab: RunningCloud) -> None:
     )
     key = {"Authorization": f"Bearer {KEY}"}
     told = httpx.get(f"{lab.gateway}/lab/", headers=key, timeout=60).json()
-    assert (told["person"], told["job"], told["project"]) == (PERSON, AGENT, "lab-project")
+    assert (told["user"], told["job"], told["project"]) == (YOU, AGENT, "lab-project")
     token = httpx.post(f"{lab.gateway}/lab/token", headers=key, timeout=60).json()["access_token"]
-    assert lab.cloud.tokens.principal(token) == PERSON
+    assert lab.cloud.tokens.principal(token) == YOU
     assert httpx.get(f"{lab.gateway}/lab/elsewhere", headers=key, timeout=60).status_code == 404

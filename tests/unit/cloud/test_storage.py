@@ -9,7 +9,7 @@ import httpx
 import pytest
 from google.api_core import exceptions
 
-from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud
+from tests.labcloud import AGENT, TRAINER, YOU, RunningCloud
 
 API = "/storage/v1/b"
 
@@ -61,9 +61,9 @@ def test_every_client_operation_on_a_public_bucket(lab: RunningCloud) -> None:
 
 
 def test_a_move_is_one_call(lab: RunningCloud) -> None:
-    owner = lab.client(PERSON)
+    owner = lab.client(YOU)
     owner.bucket("lab-models").blob("before").upload_from_string("moved")
-    moved = ask(lab, "POST", f"{API}/lab-models/o/before/moveTo/o/after", PERSON)
+    moved = ask(lab, "POST", f"{API}/lab-models/o/before/moveTo/o/after", YOU)
     assert (moved.status_code, moved.json()["name"]) == (200, "after")
     assert [one.name for one in owner.list_blobs("lab-models")] == ["after"]
 
@@ -134,7 +134,7 @@ def test_an_unknown_path_or_method_is_an_error_in_googles_form(
 
     with closing(http.client.HTTPConnection(urlsplit(lab.emulator).netloc, timeout=60)) as connection:
         connection.putrequest(method, path)
-        connection.putheader("Authorization", f"Bearer {lab.token(PERSON)}")
+        connection.putheader("Authorization", f"Bearer {lab.token(YOU)}")
         connection.putheader("Content-Length", "0")
         connection.endheaders()
         with closing(connection.getresponse()) as reply:
@@ -162,19 +162,19 @@ def test_a_creator_creates_but_does_not_overwrite(lab: RunningCloud) -> None:
     for again in (bucket.blob("once"), bucket.blob("once", chunk_size=256 * 1024)):
         with pytest.raises(exceptions.Forbidden, match=r"does not have storage\.objects\.delete access"):
             again.upload_from_string("2" * 300_000)
-    assert lab.client(PERSON).bucket("lab-data").blob("once").download_as_bytes() == b"1"
+    assert lab.client(YOU).bucket("lab-data").blob("once").download_as_bytes() == b"1"
 
 
 def grant(lab: RunningCloud, bucket: str, role: str, member: str) -> None:
     """Through the gateway, as the user, with the client library."""
-    found = lab.client(PERSON).bucket(bucket)
+    found = lab.client(YOU).bucket(bucket)
     policy = found.get_iam_policy(requested_policy_version=3)
     policy.bindings.append({"role": role, "members": {member}})
     found.set_iam_policy(policy)
 
 
 def test_an_outdated_etag_does_not_overwrite_a_policy(lab: RunningCloud) -> None:
-    bucket = lab.client(PERSON).bucket("lab-data")
+    bucket = lab.client(YOU).bucket("lab-data")
     mine, other = (bucket.get_iam_policy(requested_policy_version=3) for _ in range(2))
     bucket.set_iam_policy(other)
     with pytest.raises(exceptions.PreconditionFailed):
@@ -200,7 +200,7 @@ def test_an_outdated_etag_does_not_overwrite_a_policy(lab: RunningCloud) -> None
     ],
 )
 def test_an_invalid_policy_is_refused(lab: RunningCloud, binding: dict[str, Any], message: str) -> None:
-    reply = ask(lab, "PUT", f"{API}/lab-data/iam", PERSON, json={"bindings": [binding]})
+    reply = ask(lab, "PUT", f"{API}/lab-data/iam", YOU, json={"bindings": [binding]})
     assert reply.status_code == 400
     assert message in reply.json()["error"]["message"]
 
@@ -208,12 +208,12 @@ def test_an_invalid_policy_is_refused(lab: RunningCloud, binding: dict[str, Any]
 def test_anyone_may_test_their_own_permissions(lab: RunningCloud) -> None:
     asked = ["storage.objects.get", "storage.buckets.setIamPolicy"]
     assert lab.client(AGENT).bucket("lab-data").test_iam_permissions(asked) == asked[:1]
-    assert lab.client(PERSON).bucket("lab-data").test_iam_permissions(asked) == asked
+    assert lab.client(YOU).bucket("lab-data").test_iam_permissions(asked) == asked
     assert lab.client(AGENT).bucket("closed-bucket").test_iam_permissions(asked) == []
 
 
 def test_a_bucket_is_created_found_and_deleted(lab: RunningCloud) -> None:
-    owner = lab.client(PERSON)
+    owner = lab.client(YOU)
     made = owner.create_bucket("lab-made", project="lab-project")
     assert made.project_number == 123456789012
     assert "lab-made" in [one.name for one in owner.list_buckets(project="lab-project")]

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from cluster import cli, runtimes, scale
+from cluster.fault.client import LabFaults
+from cluster.runtimes import Rebuild
 from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock import topology
@@ -108,8 +110,11 @@ class Half(runtimes.Runtime):
     def exists(self) -> bool:
         return True
 
-    def up(self, build: bool, restart: bool = False) -> None:
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         raise KeyboardInterrupt
+
+    def outdated(self, rebuild: Rebuild) -> list[str]:
+        return []
 
     def restart_cloud(self) -> None:
         raise NotImplementedError
@@ -155,7 +160,7 @@ class Nothing(Half):
     def members(self) -> list[Member]:
         return []
 
-    def up(self, build: bool, restart: bool = False) -> None:
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         self.started = True
         raise KeyboardInterrupt
 
@@ -170,8 +175,8 @@ TTL = "Set it to a number of seconds from 1 to 43200"
         (
             "LAB_FILE",
             "wrong/lab.yaml",
-            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: clusters, groups, job, people, "
-            "person, projects, roles.",
+            "lab.yaml is invalid: the file has an unknown key 'usr'; allowed: clusters, groups, job, projects, "
+            "roles, user, users.",
             "Fix lab.yaml",
         ),
         (
@@ -207,7 +212,7 @@ def test_invalid_lab_settings_are_reported_before_anything_starts(
 ) -> None:
     (tmp_path / "wrong").mkdir()
     lab = (ROOT / "iam" / "lab.yaml").read_text()
-    (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("person:", "persn:", 1))
+    (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("\nuser:", "\nusr:", 1))
     monkeypatch.setenv(name, f"{tmp_path}/{value}" if name == "LAB_FILE" else value)
     cluster = Nothing()
     monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: cluster)
@@ -230,12 +235,18 @@ class Whole(Half):
     """A cluster that is up; counts the restarts of its cloud, and of its nodes."""
 
     restarts = renewals = 0
+    old: Sequence[str] = ()
+    ups: Sequence[Rebuild] = ()
+
+    def outdated(self, rebuild: Rebuild) -> list[str]:
+        return [] if rebuild is Rebuild.MISSING else list(self.old)
 
     def restart_cloud(self) -> None:
         self.restarts += 1
 
-    def up(self, build: bool, restart: bool = False) -> None:
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         self.renewals += restart
+        self.ups, self.old = [*self.ups, rebuild], ()
 
 
 @pytest.fixture
@@ -360,6 +371,53 @@ def test_up_restarts_idle_nodes_and_says_so(
     )
     run(capsys, "up", "--restart")
     assert whole.renewals == 2
+
+
+def test_up_replaces_what_an_older_version_started(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    """Jobs survive a new cloud, but not new nodes."""
+    monkeypatch.setattr("raydock.rayapi.blocking.get", lambda dashboard, path, wanted: JOBS[:2])
+    run(capsys, "up")
+    whole.old = ["cloud"]
+    status, _, said = run(capsys, "up")
+    assert (status, whole.ups) == (0, [Rebuild.CHANGED])
+    assert "cluster: restarting cloud, because the code changed\n" in said
+    assert "the cluster is already up" in run(capsys, "up")[2]
+    whole.old = ["cloud", "head", "cpu-worker"]
+    status, _, said = run(capsys, "up")
+    assert status == 3
+    assert said == (
+        "cluster: The nodes must be restarted because the code of head, cpu-worker changed, but that would kill the "
+        "job mine-1. Nothing was changed.\n"
+        "  Wait for the jobs to finish, or kill them: python -m cluster up --restart; or leave the nodes as they are: "
+        "python -m cluster up --no-build\n"
+    )
+    assert "the cluster is already up" in run(capsys, "up", "--no-build")[2]
+    assert run(capsys, "up", "--restart")[0] == 0
+    assert whole.renewals == 1
+
+
+def test_faults_do_not_outlive_down_with_the_data(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    cleared: list[Sequence[str]] = []
+    monkeypatch.setattr(LabFaults, "clear", lambda lab, ids: cleared.append(ids))
+    run(capsys, "up")
+    assert cleared == []
+    monkeypatch.setattr(Whole, "exists", lambda cluster: False)
+    monkeypatch.setattr(Whole, "kept_data", lambda cluster: ["volume raydock_cloud"])
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: False)
+    assert run(capsys, "up", "--runtime", "processes")[0] == 0
+    assert cleared == [[]]
+
+
+def test_contradictory_flags(capsys: pytest.CaptureFixture[str], whole: Whole) -> None:
+    assert run(capsys, "up", "--build", "--no-build") == (
+        2,
+        "",
+        "cluster: --build and --no-build contradict each other.\n  Use one of them: python -m cluster up --build\n",
+    )
 
 
 def test_an_invalid_setting_never_restarts_the_cloud(

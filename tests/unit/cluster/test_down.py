@@ -20,7 +20,7 @@ from cluster.docker.engine import DockerEngine
 from cluster.errors import NoEngine
 from cluster.processes import record, temp_dir
 from cluster.processes.cluster import ProcessesCluster
-from cluster.runtimes import Context
+from cluster.runtimes import Context, Rebuild
 from cluster.state import key, logs, started
 from raydock import topology
 from raydock.settings import ROOT
@@ -200,7 +200,7 @@ def test_up_cleans_up_a_stale_cluster_and_keeps_its_data(
     (temp / "cloud" / "world.json").write_text("{}")
     head = record.NodeProcess("head", "head", os.getpid(), 0, tuple(range(20001, 20011)))
     record.save(state, record.ProcessesRecord(str(temp), 8265, (head,)))
-    ProcessesCluster(replace(context(state), say=said.append)).up(build=False)
+    ProcessesCluster(replace(context(state), say=said.append)).up(Rebuild.CHANGED)
     assert said == ["found a stale cluster; removing it, but keeping the lab's data"]
     found = record.load(state)
     assert found is not None

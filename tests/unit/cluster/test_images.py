@@ -11,7 +11,8 @@ from typing import cast
 import pytest
 
 from cluster.docker import images
-from cluster.docker.engine import DockerEngine
+from cluster.docker.build_record import BuildRecord
+from cluster.docker.engine import DockerEngine, LocalImage
 from cluster.errors import NoRegistry
 from cluster.runtimes import Context
 from raydock import topology
@@ -24,20 +25,11 @@ PUBLIC = topology.load(ROOT, {}).base_image
 class FakeEngine:
     """Has the given images, and can pull others only if `pulls` is set."""
 
-    def __init__(
-        self, has: Sequence[str] = (), pulls: bool = False, nvidia: bool = False, built: str = "cpu"
-    ) -> None:
-        self.has, self.pulls, self.with_nvidia, self.built = has, pulls, nvidia, built
+    def __init__(self, has: Sequence[str] = (), pulls: bool = False) -> None:
+        self.has, self.pulls = has, pulls
 
-    def gpu_overlay(self) -> str:
-        return "compose.gpu.yaml" if self.with_nvidia else ""
-
-    def image_label(self, name: str, label: str) -> str:
-        assert label == "raydock.gpu-build"
-        return self.built
-
-    def has_image(self, name: str) -> bool:
-        return name in self.has
+    def image(self, name: str) -> LocalImage | None:
+        return LocalImage("1", {}) if name in self.has else None
 
     def require_pullable(self, image: str) -> None:
         if not self.pulls:
@@ -67,31 +59,6 @@ def with_base_script(root: Path, line: str, found: Context) -> Context:
     return replace(found, root=root, state=root / "state")
 
 
-def test_missing_images(said: list[str]) -> None:
-    names = list(context(said).topology.images.values())
-    assert names == [f"raydock/{name}:2.47.1" for name in ("head", "cpu-worker", "gpu-worker", "cloud")]
-    assert images.missing(cast(DockerEngine, FakeEngine(has=names[:1])), context(said)) == names[1:]
-
-
-@pytest.mark.parametrize(
-    ("nvidia", "built", "setting", "again"),
-    [
-        (False, "cpu", "", False),
-        (True, "cpu", "", True),  # the NVIDIA runtime was installed after the image was built
-        (True, "cuda", "", False),
-        (False, "cuda", "", False),
-        (True, "cpu", "cpu", False),
-        (False, "cpu", "cuda", True),
-    ],
-)
-def test_the_gpu_image_is_rebuilt_if_it_lacks_the_requested_cuda(
-    said: list[str], nvidia: bool, built: str, setting: str, again: bool
-) -> None:
-    found = context(said, GPU_BUILD=setting)
-    engine = FakeEngine(list(found.topology.images.values()), nvidia=nvidia, built=built)
-    assert images.missing(cast(DockerEngine, engine), found) == ["raydock/gpu-worker:2.47.1"] * again
-
-
 def test_a_configured_base_image_is_used(said: list[str]) -> None:
     assert base(FakeEngine(), context(said, BASE_IMAGE="mine:1")) == "mine:1"
 
@@ -99,6 +66,23 @@ def test_a_configured_base_image_is_used(said: list[str]) -> None:
 def test_the_public_base_image_if_it_is_local_or_can_be_pulled(said: list[str]) -> None:
     assert base(FakeEngine(has=[PUBLIC]), context(said)) == PUBLIC
     assert base(FakeEngine(pulls=True), context(said)) == PUBLIC
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "recorded", "expected"),
+    [
+        ("", BuildRecord("", "", "mine:1", setting="mine:1"), "mine:1"),  # BASE_IMAGE=mine:1 make images
+        ("other:1", BuildRecord("", "", "mine:1", setting="mine:1"), "other:1"),
+        ("", BuildRecord("", "", "raydock/base:bookworm"), "raydock/base:bookworm"),
+        ("", BuildRecord("", "", "python:3.10"), PUBLIC),  # an earlier version's default
+    ],
+)
+def test_a_rebuild_uses_the_same_base_image(
+    said: list[str], setting: str, recorded: BuildRecord, expected: str
+) -> None:
+    engine = cast(DockerEngine, FakeEngine(has=["raydock/base:bookworm"], pulls=True))
+    assert images.base_for(engine, context(said, BASE_IMAGE=setting), recorded) == expected
     assert said == []
 
 

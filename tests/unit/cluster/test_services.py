@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from cluster.processes import process_tree, services
+import pytest
+
+from cluster.processes import process_tree, record, services, startup
+from cluster.processes.cluster import ProcessesCluster
 from cluster.processes.record import Ports, ProcessesRecord
-from cluster.runtimes import Context, stopped_message
+from cluster.runtimes import Context, Rebuild, stopped_message
 from cluster.state import key
 from raydock import topology
 from raydock.settings import ROOT
@@ -46,6 +50,29 @@ def test_the_cloud_is_given_the_settings_and_never_the_key(tmp_path: Path) -> No
         "LAB_KEY_SHA256": key.digest(secret),
     }
     assert secret not in made.values()
+
+
+@pytest.mark.parametrize(
+    ("code", "rebuild", "expected"),
+    [
+        ("now", Rebuild.CHANGED, []),
+        ("now", Rebuild.ALL, []),
+        ("older", Rebuild.CHANGED, ["cloud"]),
+        ("older", Rebuild.MISSING, []),  # up --no-build
+        ("", Rebuild.CHANGED, ["cloud"]),  # started before the code was recorded
+    ],
+)
+def test_a_cloud_that_runs_older_code_is_outdated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, rebuild: Rebuild, expected: list[str]
+) -> None:
+    found = context(tmp_path)
+    current = services.code(context(tmp_path, BASE_IMAGE="mine:1"))
+    assert current == services.code(found)
+    record.save(tmp_path, replace(FOUND, code=current if code == "now" else code))
+    monkeypatch.setattr(startup, "stopped_services", lambda context, found: [])
+    assert ProcessesCluster(found).outdated(rebuild) == expected
+    monkeypatch.setattr(startup, "stopped_services", lambda context, found: ["cloud"])
+    assert ProcessesCluster(found).outdated(rebuild) == []
 
 
 def test_the_message_for_a_stopped_service() -> None:

@@ -12,7 +12,7 @@ from cluster import cli, runtimes, sizes
 from cluster.docker.cluster import ComposeCluster
 from cluster.docker.engine import DockerEngine
 from cluster.errors import TooSmall
-from cluster.runtimes import Context
+from cluster.runtimes import Context, Rebuild
 from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock import machine, sizing, topology
@@ -273,7 +273,7 @@ class Fresh(Nothing):
     def members(self) -> list[Member]:
         return [Member("head", "head", "head", True)] if self.exists() else []
 
-    def up(self, build: bool, restart: bool = False) -> None:
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         assert not restart
         started.begin(self.state, "processes", self.context.chosen)
 

@@ -122,5 +122,5 @@ def test_size(text: str, number: int) -> None:
 
 def test_a_service_counts_if_its_profile_is_enabled() -> None:
     assert "vertex" not in load().images
-    found = load(COMPOSE_PROFILES="person,vertex")
+    found = load(COMPOSE_PROFILES="user,vertex")
     assert found.images["vertex"] == "raydock/vertex:2.47.1"

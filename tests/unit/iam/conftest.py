@@ -16,7 +16,7 @@ from cloud.gateway.proxy import Gate
 from cloud.lab_state import LabState
 from cluster import ports
 from iam.cli import main
-from tests.labcloud import PERSON, RunningCloud, lab_cloud
+from tests.labcloud import YOU, RunningCloud, lab_cloud
 
 KEY = "key-of-the-test"
 
@@ -47,7 +47,7 @@ class Lab:
 
     def client(self) -> Any:
         """Google's client as the user, without the thread that would outlive the test."""
-        client = self.cloud.client(PERSON)
+        client = self.cloud.client(YOU)
         client._bucket_metadata_cache = None
         return client
 
@@ -83,7 +83,7 @@ def lab(
     (tmp_path / "key").write_text(KEY)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     monkeypatch.setenv("RAYDOCK_PORT", str(port))
-    kept = ("person", "job", "deny", "projects", "buckets", "accounts", "chosen_job")
+    kept = ("user", "job", "deny", "projects", "buckets", "accounts", "chosen_job")
     before = {name: copy.deepcopy(getattr(cloud.world, name)) for name in kept}
     yield Lab(cloud.world, cloud, port, capsys)
     for name, value in before.items():

@@ -10,7 +10,7 @@ import pytest
 
 from iam.grant import Change, parse_edit
 from iam.policy.policies import Binding, Condition, Policy, with_member
-from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.labcloud import AGENT, TRAINER, YOU
 from tests.unit.iam.conftest import CommandResult, Lab
 
 Run = Callable[..., CommandResult]
@@ -85,16 +85,16 @@ def test_a_prefix_limits_the_grant_to_objects_below_it(lab: Lab) -> None:
 
 
 def test_a_condition_is_the_same_whatever_its_title() -> None:
-    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", PERSON, "p/")
+    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", YOU, "p/")
     new = edit.condition()
     assert new
-    there = Binding(edit.role, (PERSON,), Condition(new.expression, "another title"))
+    there = Binding(edit.role, (YOU,), Condition(new.expression, "another title"))
     policy = Policy((there,), version=3)
     assert edit.applied(policy) == policy
 
 
 def test_a_prefix_is_quoted_for_the_expression_and_for_gcloud() -> None:
-    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", PERSON, 'a,b"c/')
+    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", YOU, 'a,b"c/')
     condition = edit.condition()
     assert condition
     assert condition.expression == r'resource.name.startsWith("projects/_/buckets/a-bucket/objects/a,b\"c/")'
@@ -103,8 +103,8 @@ def test_a_prefix_is_quoted_for_the_expression_and_for_gcloud() -> None:
 
 def test_the_diff_names_each_member_that_comes_or_goes() -> None:
     role, other = "roles/storage.objectViewer", "user:other@example.com"
-    before = Policy((Binding(role, (PERSON, other)),))
-    after = with_member(Policy((Binding(role, (PERSON,)),)), role, TRAINER)
+    before = Policy((Binding(role, (YOU, other)),))
+    after = with_member(Policy((Binding(role, (YOU,)),)), role, TRAINER)
     assert Change(before, after).diff() == [f"- {role} {other}", f"+ {role} {TRAINER}"]
 
 
@@ -170,7 +170,7 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
         "iam: gs://no-bucket does not exist, so nothing was changed.\n"
         "   → buckets in the lab: closed-bucket, lab-data, lab-models\n",
     ),
-    "no such person": (
+    "no such user": (
         ("grant", "gs://closed-bucket", ROLE, "--member=user:nobody@example.com"),
         3,
         "iam: User nobody@example.com does not exist, so the policy of gs://closed-bucket was not changed.\n"
@@ -242,7 +242,7 @@ def test_broad_roles_need_force(role: str, lab: Lab) -> None:
 
 
 def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> None:
-    lab.world.person = "user:alice@example.com"
+    lab.world.user = "user:alice@example.com"
     fix = (
         "   → a project owner can grant it: python -m iam grant gs://closed-bucket "
         "--role=roles/storage.legacyBucketOwner --member=user:alice@example.com\n"

@@ -9,7 +9,7 @@ import aiohttp
 import httpx
 import pytest
 
-from tests.labcloud import AGENT, PERSON
+from tests.labcloud import AGENT, YOU
 from tests.unit.iam.conftest import KEY, CommandResult, Lab
 
 DOMAIN = "lab-project.iam.gserviceaccount.com"
@@ -256,10 +256,10 @@ def test_an_error_is_a_sentence_and_a_command(case: str, lab: Lab) -> None:
 
 
 def test_who_may_not_create_is_told_which_permission_is_missing(lab: Lab) -> None:
-    lab.world.person = "user:alice@example.com"
+    lab.world.user = "user:alice@example.com"
     told = lab.iam("bucket", "add", "good-name")
     assert told.err.startswith(
         "iam: user:alice@example.com lacks storage.buckets.create on project lab-project, so gs://good-name was"
     )
     assert lab.iam("account", "add", "worker").code == 3
-    lab.world.person = PERSON
+    lab.world.user = YOU

@@ -26,7 +26,7 @@ from iam.policy.required_permissions import RequiredPermission, needs_of
 from iam.policy.resource import obj
 from iam.policy_reader import PolicyReader
 from iam.text import fix
-from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud, lab_cloud
+from tests.labcloud import AGENT, TRAINER, YOU, RunningCloud, lab_cloud
 
 GRANTED, DENIED, UNKNOWN = Verdict.GRANTED, Verdict.DENIED, Verdict.UNKNOWN
 READABLE = Policies(Policy(), Policy(), "p", ())
@@ -140,7 +140,7 @@ def asked(
     lab: RunningCloud,
     principal: str,
     needs: Sequence[RequiredPermission],
-    caller: str = PERSON,
+    caller: str = YOU,
     held: HeldPermissions | None = None,
 ) -> list[CheckResult]:
     async def ask() -> list[CheckResult]:

@@ -12,7 +12,7 @@ import pytest
 
 from iam.options import VERBS
 from raydock.gcp.clouds import RealCloud
-from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.labcloud import AGENT, TRAINER, YOU
 from tests.unit.iam.conftest import KEY, CommandResult, Lab
 
 HEAD = """
@@ -116,7 +116,7 @@ def test_show_as_json(lab: Lab) -> None:
 
 def test_show_without_access_to_the_projects_policy(lab: Lab) -> None:
     alice = "user:alice@example.com"
-    lab.world.person = alice
+    lab.world.user = alice
     holder = lab.world.buckets["lab-data"]
     mine = {"role": "roles/storage.legacyBucketOwner", "members": [alice]}
     lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], mine]})
@@ -129,13 +129,13 @@ def test_show_without_access_to_the_projects_policy(lab: Lab) -> None:
 
 def test_whoami_tells_the_caller_from_the_job(lab: Lab) -> None:
     text = (
-        f"you      {PERSON}\njobs     {AGENT}\n         (a Google service agent, not you)\n"
+        f"you      {YOU}\njobs     {AGENT}\n         (a Google service agent, not you)\n"
         "project  lab-project\n"
     )
     assert lab.iam("whoami") == CommandResult(0, text, "")
     lab.world.job = TRAINER
     assert f"jobs     {TRAINER}\n         (a service account, not you)\n" in lab.iam("whoami").out
-    known = {"caller": PERSON, "job": TRAINER, "project": "lab-project"}
+    known = {"caller": YOU, "job": TRAINER, "project": "lab-project"}
     assert json.loads(lab.iam("whoami", "--json").out) == {"version": 1, "target": "local", **known}
 
 
@@ -143,14 +143,14 @@ def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.M
     """Google's hosts are the lab's here, and the default credentials are a token of the lab."""
     from google.oauth2.credentials import Credentials
 
-    credentials = Credentials(lab.cloud.token(PERSON))
+    credentials = Credentials(lab.cloud.token(YOU))
     found = (credentials, "lab-project")
     for module in ("raydock.gcp.clouds", "iam.session", "iam.google_clients"):
         monkeypatch.setattr(f"{module}.default_credentials", lambda: found)
     monkeypatch.setattr("raydock.gcp.clouds.default_token", lambda: credentials.token)
     monkeypatch.setattr(RealCloud, "base", lambda place, host: f"http://127.0.0.1:{lab.port}/google/{host}")
     for target in ("google", "vertex"):
-        known = {"caller": PERSON, "job": AGENT, "project": "lab-project"}
+        known = {"caller": YOU, "job": AGENT, "project": "lab-project"}
         told = json.loads(lab.iam("whoami", "--target", target, "--json").out)
         assert told == {"version": 1, "target": "google", **known}
     assert "jobs run as this" in lab.iam("show", "gs://lab-data", "--target", "google").out
@@ -211,9 +211,9 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
             f"OK       gs://lab-data/: list, read, as {AGENT} (according to the policies)\n",
         ),
         (
-            ("gs://lab-data/x", "--write", "--overwrite", "--delete", "--as", PERSON),
+            ("gs://lab-data/x", "--write", "--overwrite", "--delete", "--as", YOU),
             0,
-            f"OK       gs://lab-data/x: create, overwrite, delete, as {PERSON} (according to the policies)\n",
+            f"OK       gs://lab-data/x: create, overwrite, delete, as {YOU} (according to the policies)\n",
         ),
         (
             ("gs://lab-data/x", "--overwrite", "--as", TRAINER),
@@ -238,7 +238,7 @@ def test_check(words: tuple[str, ...], code: int, text: str, lab: Lab) -> None:
 
 
 def test_what_cant_be_seen_is_unknown_and_no_success(lab: Lab) -> None:
-    lab.world.person = "user:alice@example.com"
+    lab.world.user = "user:alice@example.com"
     told = lab.iam("check", "gs://lab-data/x")
     assert told.code == 3
     assert told.out.startswith(
@@ -304,7 +304,7 @@ def test_show_of_no_bucket_and_of_one_that_may_not_be_seen(lab: Lab) -> None:
         "iam: gs://no-bucket does not exist.\n   → buckets in the lab: closed-bucket, lab-data, lab-models\n"
     )
     assert lab.iam("show", "gs://no-bucket") == CommandResult(3, "", there)
-    lab.world.person = "user:alice@example.com"
+    lab.world.user = "user:alice@example.com"
     text = (
         "iam: user:alice@example.com lacks storage.buckets.getIamPolicy on gs://lab-data, so its policy can't be "
         "shown.\n   → python -m iam check gs://lab-data  # checks only the job's identity\n"

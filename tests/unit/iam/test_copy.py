@@ -18,7 +18,7 @@ from iam.storage import transfer
 from iam.storage.parallel import for_each
 from iam.storage.progress import CopyProgress, CountedFile
 from raydock.terminal.status_line import ERASE, StatusLine
-from tests.labcloud import PERSON
+from tests.labcloud import YOU
 from tests.unit.iam.conftest import CommandResult, Lab
 
 MIB = 2**20
@@ -32,7 +32,7 @@ def bucket(lab: Lab) -> Iterator[str]:
     name = f"a-bucket-{next(NUMBERS)}"
     assert lab.iam("bucket", "add", name).code == 0
     yield name
-    lab.world.person = PERSON
+    lab.world.user = YOU
     assert lab.iam("bucket", "remove", name, "--force", "--yes").code == 0
 
 
@@ -174,7 +174,7 @@ def test_an_expired_token_is_renewed(
     lives = [-1.0, 60.0]  # of the first token and the next one, in seconds
 
     async def token(*_: object) -> str:
-        return lab.cloud.token(PERSON, lives.pop(0))
+        return lab.cloud.token(YOU, lives.pop(0))
 
     with monkeypatch.context() as patch:
         patch.setattr(LabCloud, "token", token)
@@ -186,7 +186,7 @@ def test_the_caller_gets_the_real_403(lab: Lab, bucket: str, folder: Path) -> No
     (folder / "x").write_text("text")
     put(lab, bucket, "y")
     grant = f"python -m iam grant gs://{bucket} --role=roles/storage.{{}} --member={ALICE}\n"
-    lab.world.person = ALICE
+    lab.world.user = ALICE
     lacks = f"iam: {ALICE} lacks storage.objects.{{}} on gs://{bucket}/{{}}, so {{}}.\n"
     told = lab.iam("cp", "x", f"gs://{bucket}/x")
     fix = "   → a project owner can grant it: "

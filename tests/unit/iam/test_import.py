@@ -104,7 +104,7 @@ def test_what_is_hidden_is_unknown_and_the_refusal_says_what_it_was(
                 imported.client(lab.world.job).bucket(bucket).blob("x").download_as_bytes()
         # The caller could read the policy, whatever the deny policies are.
         assert (
-            imported.client(lab.world.person)
+            imported.client(lab.world.user)
             .bucket("lab-data")
             .get_iam_policy(requested_policy_version=3)
             .bindings
@@ -296,7 +296,7 @@ def test_a_hidden_list_of_accounts_keeps_those_that_policies_name(tmp_path: Path
     policy = policy_from_json({"bindings": [{"role": "roles/viewer", "members": members}]})
     found = written(tmp_path, snapshot(policy=policy, all_accounts=False))
     assert {name: holder.unknown for name, holder in found.accounts.items()} == {mine: ["policy"]}
-    assert found.people == [f"serviceAccount:{other}", "user:ann@example.com"]
+    assert found.users == [f"serviceAccount:{other}", "user:ann@example.com"]
     # A grant can be added next to those that name them.
     found.set_policy(found.projects["my-project"], found.projects["my-project"].policy)
 
@@ -309,7 +309,7 @@ def test_placeholders_have_the_objects_sizes_and_no_content(lab: Lab, tmp_path: 
     done = run(lab, file, "--objects", "1")
     assert "and 2 placeholders." in done.out
     with lab_cloud(tmp_path, file) as imported:
-        client = imported.client(lab.world.person)
+        client = imported.client(lab.world.user)
         assert [(one.name, one.size) for one in client.list_blobs("lab-models")] == [("a/big ö", size)]
         assert client.bucket("lab-models").blob("a/big ö").download_as_bytes() == bytes(
             size

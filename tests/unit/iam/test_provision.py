@@ -11,7 +11,7 @@ import pytest
 from iam.errors import MalformedPolicy
 from iam.provision.service_accounts import service_accounts
 from iam.session import open_session
-from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.labcloud import AGENT, TRAINER, YOU
 from tests.unit.iam.conftest import CommandResult, Lab
 
 ADDRESS = "ray-jobs@lab-project.iam.gserviceaccount.com"
@@ -23,14 +23,14 @@ STEPS = (
     f"roles/storage.objectViewer on gs://lab-project-ray-data for {JOB}",
     f"roles/storage.objectUser on gs://lab-project-ray-models for {JOB}",
     f"roles/storage.legacyBucketReader on gs://lab-project-ray-models for {JOB}",
-    f"roles/iam.serviceAccountUser on {ADDRESS} for {PERSON}",
-    f"roles/iam.serviceAccountTokenCreator on {ADDRESS} for {PERSON}",
+    f"roles/iam.serviceAccountUser on {ADDRESS} for {YOU}",
+    f"roles/iam.serviceAccountTokenCreator on {ADDRESS} for {YOU}",
 )
 NOTES = (
     "  · Network: nothing to create. Clusters are reached at their public endpoints, without VPC peering.\n"
     f"  · Clusters: create them with service account {ADDRESS}, so that jobs run as it.\n"
-    f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to submit jobs: gcloud projects "
-    f"add-iam-policy-binding lab-project --member={PERSON} --role=roles/aiplatform.user\n"
+    f"  · Vertex AI: {YOU} needs roles/aiplatform.user on project lab-project to submit jobs: gcloud projects "
+    f"add-iam-policy-binding lab-project --member={YOU} --role=roles/aiplatform.user\n"
 )
 
 
@@ -80,9 +80,9 @@ def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
     assert "roles/storage.admin" not in held
     assert lab.policies()["lab-project"] == sorted(
         [
-            ("roles/owner", PERSON),
+            ("roles/owner", YOU),
             ("roles/aiplatform.customCodeServiceAgent", AGENT),
-            ("roles/iam.serviceAccountTokenCreator", PERSON),
+            ("roles/iam.serviceAccountTokenCreator", YOU),
         ]
     )
 
@@ -211,7 +211,7 @@ def test_an_interruption_can_be_resumed_and_undone(lab: Lab, monkeypatch: pytest
 
 def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     before = lab.policies()
-    role = f"roles/aiplatform.user on project lab-project for {PERSON}"
+    role = f"roles/aiplatform.user on project lab-project for {YOU}"
     told = lab.iam("provision", "--yes", "--grant-vertex")
     assert f"created  {role}\n" in told.out
     assert "Vertex AI:" not in told.out
@@ -223,7 +223,7 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     ]
     holder = lab.world.projects["lab-project"]
     lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], *admin]})
-    lab.world.person = "user:alice@example.com"
+    lab.world.user = "user:alice@example.com"
     told = lab.iam("provision", "--dry-run", "--grant-vertex")
     assert told.code == 0
     assert "· Vertex AI: user:alice@example.com needs roles/aiplatform.user" in told.out
@@ -314,7 +314,7 @@ def test_a_refusal_is_one_sentence(case: str, lab: Lab) -> None:
 
 
 def test_a_caller_who_may_not_create_accounts_is_told(lab: Lab) -> None:
-    lab.world.person = "user:alice@example.com"
+    lab.world.user = "user:alice@example.com"
     told = lab.iam("provision", "--yes")
     text = (
         "iam: user:alice@example.com lacks iam.serviceAccounts.create on project lab-project, so service account "
@@ -327,9 +327,9 @@ def test_a_caller_who_may_not_create_accounts_is_told(lab: Lab) -> None:
 def test_what_others_create_after_an_error_is_kept(lab: Lab) -> None:
     from cloud.lab_state import PolicyHolder
 
-    person, lab.world.person = lab.world.person, "user:alice@example.com"
+    before, lab.world.user = lab.world.user, "user:alice@example.com"
     assert lab.iam("provision", "--yes").code == 3
-    lab.world.person = person
+    lab.world.user = before
     lab.world.accounts[ADDRESS] = PolicyHolder("lab-project", {"version": 1, "bindings": []})
     assert lab.iam("deprovision", "--yes", "--buckets").out.endswith("Nothing to do.\n")
     assert ADDRESS in lab.world.accounts

@@ -15,7 +15,7 @@ from raydock.gcp.clouds import LabCloud
 from raydock.gcp.lab_environment import MARK, enter_if_meant, own_certificates
 
 REPLIES = {
-    "/lab/": '{"project": "lab-project", "person": "user:you@example.com"}',
+    "/lab/": '{"project": "lab-project", "user": "user:you@example.com"}',
     "/lab/ca.pem": "THE LAB'S",
 }
 WHOLE = "projects/lab-project/locations/us-central1/persistentResources/c"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
@@ -497,3 +498,52 @@ def test_reports_stuck_work_once(ray: FakeDashboard) -> None:
     ]
     query = next(path for path in ray.requests if path.startswith("GET /api/v0/tasks"))
     assert parse_qs(query.partition("?")[2])["filter_values"] == ["PENDING_NODE_ASSIGNMENT", "01000000"]
+
+
+async def lines() -> AsyncIterator[bytes]:
+    yield b"line\n"
+
+
+class Answers:
+    """A dashboard whose answers come when `ready` is set: to every request at the same moment."""
+
+    target, url = open_target("local", "http://127.0.0.1:1"), "http://127.0.0.1:1"
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+
+    async def job(self, submission_id: str) -> Job:
+        await self.ready.wait()
+        self.ready.clear()
+        return Job(submission_id, "RUNNING", driver_node=HEAD)
+
+    async def log_file(self, *_: object, **__: object) -> bytes:
+        await self.ready.wait()
+        return b""
+
+    @asynccontextmanager
+    async def log_chunks(self, *_: object, **__: object) -> AsyncIterator[AsyncIterator[bytes]]:
+        await self.ready.wait()
+        yield lines()
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_ctrl_c_is_never_lost(steps: int) -> None:
+    """However many steps of the event loop after an answer it comes."""
+
+    async def run() -> None:
+        answers: Any = Answers()
+        follower = Follower(answers, "a", Log(lambda chunk: None), Messages(print, lambda line: None), QUICK)
+        following = asyncio.create_task(follower.run())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        answers.ready.set()
+        follower.supervisor_changed.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        following.cancel()
+        ended, _ = await asyncio.wait({following}, timeout=20)
+        assert ended, "still following"
+        assert following.cancelled()
+
+    asyncio.run(run())

@@ -229,4 +229,4 @@ def test_a_lab_older_than_this_checkout_is_named(lab: RunningCloud) -> None:
     with pytest.raises(Unreachable) as raised:
         asyncio.run(ask())
     assert raised.value.message == "The running lab is older than this checkout."
-    assert raised.value.fix == "make images && python -m cluster up --restart"
+    assert raised.value.fix == "make cluster-up"

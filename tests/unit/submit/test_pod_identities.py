@@ -94,6 +94,13 @@ def test_an_unknown_identity_is_unknown_and_a_probe_settles_only_the_heads(lab: 
     assert settled.message.startswith(f"{principal('ray-head')} lacks storage.objects.get on {URI} ")
 
 
+def test_accounts_with_the_same_fix_are_one_finding(lab: RunningCloud) -> None:
+    head, worker = (JobIdentity(why=f"no {who}", fix="one role", head=who == "a") for who in "ab")
+    (found,) = ask(lab, head, worker).findings
+    assert found.message == f"{URI} could not be checked: no a; no b."
+    assert found.fix == f"one role\nor {storage.PROBE}"
+
+
 def test_an_account_that_does_not_exist_is_denied(lab: RunningCloud) -> None:
     first = ask(lab, pod("no-such-one")).findings[0]
     assert first.verdict is Outcome.DENIED

@@ -15,7 +15,7 @@ import pytest
 from raydock.errors import PermissionDenied, Unreachable
 from raydock.gcp.tokens import AccessToken
 from tests.fakes import FakeNodes
-from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.labcloud import AGENT, TRAINER, YOU
 from tests.labvertex import LabVertex, lab_vertex
 from vertex import location as places
 from vertex.client import VertexClient
@@ -46,7 +46,7 @@ def api(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
 
-    def of(principal: str = PERSON, location: Location = PLACE) -> VertexClient:
+    def of(principal: str = YOU, location: Location = PLACE) -> VertexClient:
         credentials = Credentials(vertex.token(principal))
         monkeypatch.setattr("vertex.client.default_credentials", lambda: (credentials, "lab-project"))
         return VertexClient(location)

@@ -15,7 +15,7 @@ import pytest
 from cloud.faults import storage as faults
 from cloud.storage.request import StorageRequest, StorageResponse
 from raydock.faults import COMMAND, Fault
-from tests.labcloud import PERSON, RunningCloud
+from tests.labcloud import YOU, RunningCloud
 from tests.unit.cloud.faults.conftest import Ask
 from tests.unit.cloud.storage.wire import Wire
 
@@ -180,7 +180,7 @@ def test_jobs_and_programs_are_hit_and_commands_are_spared(
 
 
 def test_googles_client_retries_until_it_works(lab: RunningCloud, bucket: Wire, start: Start) -> None:
-    found: Any = lab.client(PERSON).bucket(bucket.bucket)
+    found: Any = lab.client(YOU).bucket(bucket.bucket)
     start("503", times=1)
     start("cut", at="request", times=1)
     start("cut", at="body", times=1)
@@ -190,7 +190,7 @@ def test_googles_client_retries_until_it_works(lab: RunningCloud, bucket: Wire, 
 
 def test_tokens_expire_before_their_time(lab: RunningCloud, bucket: Wire, start: Start) -> None:
     earlier = replace(lab.cloud.tokens, clock=lambda: time.time() - 100)
-    old = {"Authorization": f"Bearer {earlier.mint(PERSON)[0]}"}
+    old = {"Authorization": f"Bearer {earlier.mint(YOU)[0]}"}
     assert Wire(lab.url, bucket.bucket, old).listed().status == 200
     start("tokens", lifetime=50)
     answer = Wire(lab.url, bucket.bucket, old).listed()
@@ -250,7 +250,7 @@ def test_what_the_lab_api_refuses(ask: Ask, body: Any, status: int, sentence: st
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_only_the_clusters_key_may_change_faults(lab: RunningCloud, ask: Ask, method: str) -> None:
     body = {"fault": {"kind": "503"}, "seconds": 1}
-    for key in ("", "wrong", lab.token(lab.world.job), lab.token(PERSON)):
+    for key in ("", "wrong", lab.token(lab.world.job), lab.token(YOU)):
         assert ask(method, body, key=key)[0] == 401
     for base in (lab.emulator, f"http://{lab.metadata}"):
         wire = Wire(base, "", {"Metadata-Flavor": "Google"})

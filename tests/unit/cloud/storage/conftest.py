@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.labcloud import PERSON, RunningCloud
+from tests.labcloud import YOU, RunningCloud
 from tests.unit.cloud.storage.wire import Wire
 
 NUMBERS = itertools.count()
@@ -29,7 +29,7 @@ def new(lab: RunningCloud) -> Callable[..., Wire]:
             lab.cloud.service.index.put_bucket(name, "lab-project", {})
 
         asyncio.run_coroutine_threadsafe(add(), lab.loop).result(60)
-        return Wire(lab.url, name, {"Authorization": f"Bearer {lab.token(PERSON)}"})
+        return Wire(lab.url, name, {"Authorization": f"Bearer {lab.token(YOU)}"})
 
     return make
 

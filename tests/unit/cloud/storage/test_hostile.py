@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iam.policy.resource import wrong_object
-from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud
+from tests.labcloud import AGENT, TRAINER, YOU, RunningCloud
 from tests.unit.cloud.storage.wire import API, JSON, Wire
 
 Acting = Callable[[Wire, str], Wire]
@@ -353,7 +353,7 @@ def test_each_call_of_a_batch_is_authorized(fenced: tuple[Wire, Wire]) -> None:
 
 def test_a_call_of_a_batch_may_have_its_own_token(fenced: tuple[Wire, Wire], lab: RunningCloud) -> None:
     owner, actor = fenced
-    token = f"Authorization: Bearer {lab.token(PERSON)}\r\n"
+    token = f"Authorization: Bearer {lab.token(YOU)}\r\n"
     answer = actor.batch(f"DELETE {owner.at('private/s')} HTTP/1.1\r\n{token}\r\n")
     assert b"HTTP/1.1 204" in answer.body
 
@@ -382,7 +382,7 @@ def test_a_batch_response_boundary_has_no_quotes(bucket: Wire) -> None:
 def test_an_upload_session_belongs_to_its_creator(new: Callable[..., Wire], acting: Acting) -> None:
     owner = new(binding("objectAdmin"), binding("objectAdmin", member=AGENT))
     session = acting(owner, TRAINER).begin({"name": "x"})
-    for other in (AGENT, PERSON, ""):
+    for other in (AGENT, YOU, ""):
         assert acting(owner, other).send(session, "evil").status == 404
         assert acting(owner, other).ask("DELETE", session).status == 404
     elsewhere = new(binding("objectAdmin"))

@@ -22,7 +22,7 @@ from cloud.storage.store.content import Writer
 from cloud.storage.store.index import Index
 from iam.lab.settings import FILE as LAB_FILE
 from iam.policy.roles import load_roles
-from tests.labcloud import PERSON, TRAINER, RunningCloud
+from tests.labcloud import TRAINER, YOU, RunningCloud
 from tests.unit.cloud.storage.test_hostile import binding
 from tests.unit.cloud.storage.wire import API, JSON, Wire
 
@@ -281,4 +281,4 @@ def test_a_request_without_a_policy_does_not_clear_it(lab: RunningCloud, bucket:
     for body in ("", "{}", '{"policy": null}', '{"bindings": []}', '{"policy": []}'):
         assert google.ask("POST", "/v1/projects/lab-project:setIamPolicy", body, JSON).status == 400
     assert lab.world.projects["lab-project"].policy == before
-    assert PERSON in str(before)
+    assert YOU in str(before)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeNodes
-from tests.labcloud import PERSON
+from tests.labcloud import YOU
 from tests.labvertex import REGION, LabVertex, lab_vertex
 
 
@@ -57,7 +57,7 @@ def sdk(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
     quick = SimpleNamespace(sleep=lambda _: time.sleep(0.02), time=time.time)
     monkeypatch.setattr(_gapic_utils, "time", quick)
 
-    def as_principal(principal: str = PERSON) -> Any:
+    def as_principal(principal: str = YOU) -> Any:
         credentials = Credentials(vertex.token(principal))
         aiplatform.init(project="lab-project", location=REGION, credentials=credentials)
         return vertex_ray

@@ -10,7 +10,7 @@ from google.longrunning import operations_pb2
 
 from raydock.faults import Fault
 from tests.fakes import FakeNodes
-from tests.labcloud import PERSON
+from tests.labcloud import YOU
 from tests.labvertex import HOST, PARENT, LabVertex
 from tests.unit.cloud.vertex.test_request import cluster, pool
 
@@ -27,7 +27,7 @@ def client(vertex: LabVertex, version: str = "v1beta1", token: str = "", host: s
         f"google.cloud.aiplatform_{version}.services.persistent_resource_service"
     )
     transport = package.transports.PersistentResourceServiceGrpcTransport
-    channel = vertex.channel(host, Credentials(token or vertex.token(PERSON)))
+    channel = vertex.channel(host, Credentials(token or vertex.token(YOU)))
     return package.PersistentResourceServiceClient(transport=transport(channel=channel, host=host))
 
 
@@ -158,7 +158,7 @@ def test_a_missing_or_expired_token_gets_googles_message(vertex: LabVertex) -> N
     )
     assert list(client(vertex).list_persistent_resources(parent=PARENT)) == []
     with pytest.raises(exceptions.Unauthenticated):
-        client(vertex, token=vertex.token(PERSON, lifetime=-1)).list_persistent_resources(parent=PARENT)
+        client(vertex, token=vertex.token(YOU, lifetime=-1)).list_persistent_resources(parent=PARENT)
 
 
 def test_project_id_and_number_are_equivalent(vertex: LabVertex) -> None:

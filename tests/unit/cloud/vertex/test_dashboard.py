@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.fakes import FakeDashboard
-from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.labcloud import AGENT, TRAINER, YOU
 from tests.labvertex import LabVertex, lab_vertex
 from tests.unit.cloud.vertex.test_life import SPEC
 
@@ -51,7 +51,7 @@ def ask(
 
 
 def test_the_permission_to_get_the_cluster_is_sufficient(lab: LabVertex, ray: FakeDashboard) -> None:
-    answer = ask(lab, who=PERSON)
+    answer = ask(lab, who=YOU)
     assert (answer.status_code, answer.json()["ray_version"]) == (200, "2.47.1")
     assert ask(lab, who=AGENT).status_code == 200  # its role has get
     assert ray.requests == ["GET /api/version"] * 2
@@ -61,7 +61,7 @@ def test_a_missing_or_expired_token_is_unauthenticated(lab: LabVertex, ray: Fake
     answer = ask(lab)
     assert (answer.status_code, answer.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
     assert answer.text.startswith("Request is missing required authentication credential.")
-    old = ask(lab, Authorization=f"Bearer {lab.token(PERSON, -1)}")
+    old = ask(lab, Authorization=f"Bearer {lab.token(YOU, -1)}")
     assert (old.status_code, old.text[:47]) == (401, "Request had invalid authentication credentials.")
     assert ask(lab, Cookie="raydock_443=1", Authorization="Basic x").status_code == 401
     assert ray.requests == []
@@ -82,15 +82,13 @@ def test_other_hosts_and_dotted_paths_are_refused(lab: LabVertex, ray: FakeDashb
     other = "ray-1.aiplatform-training.googleusercontent.com"
     if other == lab.plane.clusters.named(NAME).host:
         other = other.replace("1", "2", 1)
-    assert ask(lab, who=PERSON, host=other).status_code == 404
-    assert (
-        ask(lab, who=PERSON, host="us-central1-aiplatform.googleapis.com").status_code == 501
-    )  # the REST API
-    assert ask(lab, "/%2e%2e/api/version", who=PERSON).status_code == 400
+    assert ask(lab, who=YOU, host=other).status_code == 404
+    assert ask(lab, who=YOU, host="us-central1-aiplatform.googleapis.com").status_code == 501  # the REST API
+    assert ask(lab, "/%2e%2e/api/version", who=YOU).status_code == 400
     assert ray.requests == []
 
 
 def test_a_cluster_that_does_not_run_has_no_dashboard(lab: LabVertex) -> None:
     lab.plane.clusters.named(NAME).state = "STOPPING"
-    answer = ask(lab, who=PERSON)
+    answer = ask(lab, who=YOU)
     assert (answer.status_code, answer.text) == (503, "The cluster is STOPPING.\n")

@@ -29,7 +29,7 @@ from cloud.controlplane.lifecycle.store import OperationRecord
 from tests import vertexfields
 from tests.command import ROOT
 from tests.fakes import FakeNodes
-from tests.labcloud import PERSON
+from tests.labcloud import YOU
 from tests.labvertex import HOST, PARENT, LabVertex, lab_vertex
 from tests.unit.cloud.vertex.google_http import send_requests_to
 from tests.unit.cloud.vertex.test_request import cluster, pool
@@ -64,23 +64,23 @@ class Call:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
-    token: str = PERSON
+    token: str = YOU
     full: bool = False  # sent while all hosts of clusters are taken
 
 
 def create(
-    identifier: str = "b", spec: Mapping[str, Any] = SPEC, parent: str = PARENT, token: str = PERSON
+    identifier: str = "b", spec: Mapping[str, Any] = SPEC, parent: str = PARENT, token: str = YOU
 ) -> Call:
     request = {"parent": parent, "persistent_resource_id": identifier, "persistent_resource": spec}
     query, path = {"persistentResourceId": identifier}, f"{parent}/persistentResources"
     return Call("CreatePersistentResource", request, "POST", path, query, spec, token)
 
 
-def get(name: str = A, token: str = PERSON) -> Call:
+def get(name: str = A, token: str = YOU) -> Call:
     return Call("GetPersistentResource", {"name": name}, "GET", name, token=token)
 
 
-def listed(parent: str = PARENT, size: str = "", page: str = "", token: str = PERSON) -> Call:
+def listed(parent: str = PARENT, size: str = "", page: str = "", token: str = YOU) -> Call:
     given = {"page_size": int(size or 0), "page_token": page}
     query = {key: value for key, value in {"pageSize": size, "pageToken": page}.items() if value}
     path = f"{parent}/persistentResources"
@@ -95,7 +95,7 @@ def update(count: int, mask: str = "resourcePools.replicaCount", name: str = A) 
     return Call("UpdatePersistentResource", request, "PATCH", name, query, spec)
 
 
-def delete(name: str = A, token: str = PERSON) -> Call:
+def delete(name: str = A, token: str = YOU) -> Call:
     return Call("DeletePersistentResource", {"name": name}, "DELETE", name, token=token)
 
 
@@ -106,7 +106,7 @@ def reboot(name: str = A) -> Call:
 def operation(verb: str, method: str, name: str, suffix: str = "", **more: Any) -> Call:
     body = {key: value for key, value in more.items() if key != "token"} if verb == "POST" else None
     request = {"name": name, **(body or {})}
-    return Call(method, request, verb, f"{name}{suffix}", body=body, token=more.get("token", PERSON))
+    return Call(method, request, verb, f"{name}{suffix}", body=body, token=more.get("token", YOU))
 
 
 DONE, SHORT = f"{A}/operations/1", f"{PARENT}/operations/1"
@@ -351,7 +351,7 @@ def rest(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         )
         return package.PersistentResourceServiceClient(
             transport="rest",
-            credentials=Credentials(vertex.token(PERSON)),
+            credentials=Credentials(vertex.token(YOU)),
             client_options={"api_endpoint": HOST},
         )
 
@@ -500,7 +500,7 @@ def test_a_field_mask_in_camel_case_is_invalid_over_grpc(plane: LabVertex) -> No
         request_serializer=lambda message: message.SerializeToString(),
     )
     with pytest.raises(grpc.RpcError) as caught:
-        rpc(request, metadata=[("authorization", f"Bearer {plane.token(PERSON)}")], timeout=60)
+        rpc(request, metadata=[("authorization", f"Bearer {plane.token(YOU)}")], timeout=60)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "Only resource_pools.replica_count can be updated, not resourcePools.replicaCount." in str(
         caught.value.details()

@@ -10,7 +10,7 @@ from google.api_core import exceptions
 
 from cloud.controlplane.api.messages import progress
 from tests.fakes import FakeNodes
-from tests.labcloud import PERSON, TRAINER
+from tests.labcloud import TRAINER, YOU
 from tests.labvertex import PARENT, LabVertex
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
@@ -171,8 +171,8 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
     import ray as plain_ray
     from ray.job_submission import JobSubmissionClient
 
-    name = sdk(PERSON).create_ray_cluster(cluster_name="mine")
-    known = sdk(PERSON).get_ray_cluster(name)
+    name = sdk(YOU).create_ray_cluster(cluster_name="mine")
+    known = sdk(YOU).get_ray_cluster(name)
     ray = sdk(ALICE)
     with pytest.raises(Exception, match=r"Permission 'resourcemanager\.projects\.get' denied"):
         ray.list_ray_clusters()
@@ -200,7 +200,7 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
 
 
 def test_a_viewer_may_list_but_not_create(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
-    name = sdk(PERSON).create_ray_cluster(cluster_name="mine")
+    name = sdk(YOU).create_ray_cluster(cluster_name="mine")
     grant(vertex, "roles/aiplatform.user", ALICE)
     ray = sdk(ALICE)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.api_core import exceptions
 
-from tests.labcloud import PERSON
+from tests.labcloud import YOU
 from tests.labvertex import PARENT, LabVertex
 from tests.unit.cloud.test_absent import Door, door  # noqa: F401  a fixture
 from tests.unit.cloud.vertex.google_http import send_requests_to
@@ -42,7 +42,7 @@ def test_model_registration(vertex: LabVertex) -> None:
     from google.cloud.aiplatform_v1.services import model_service
     from google.oauth2.credentials import Credentials
 
-    channel = vertex.channel("us-central1-aiplatform.googleapis.com", Credentials(vertex.token(PERSON)))
+    channel = vertex.channel("us-central1-aiplatform.googleapis.com", Credentials(vertex.token(YOU)))
     transport = model_service.transports.ModelServiceGrpcTransport(channel=channel)
     client = model_service.ModelServiceClient(transport=transport)
     said = r"The lab does not support google\.cloud\.aiplatform\.v1\.ModelService/UploadModel\."

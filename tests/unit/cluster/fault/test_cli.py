@@ -15,7 +15,7 @@ from cluster.fault import commands
 from cluster.runtimes import Context
 from raydock.errors import NotUp
 from raydock.rayapi.nodes import Node
-from tests.labcloud import KEY, PERSON, RunningCloud, lab_cloud
+from tests.labcloud import KEY, YOU, RunningCloud, lab_cloud
 from tests.unit.cloud.storage.wire import Wire
 
 Run = Callable[..., tuple[int, str, str]]
@@ -61,7 +61,7 @@ def test_start_list_and_clear(lab: RunningCloud, run: Run) -> None:
         "For 5 min, 100% of the calls to lab-data get a 503, at most 3 times.\n"
         "To end it now: python -m cluster fault clear ID\n",
     )
-    wire = Wire(lab.url, "lab-data", {"Authorization": f"Bearer {lab.token(PERSON)}"})
+    wire = Wire(lab.url, "lab-data", {"Authorization": f"Bearer {lab.token(YOU)}"})
     assert [wire.listed().status for _ in range(4)] == [503, 503, 503, 200]
     assert run("list")[1] == (
         "ID      ENDS IN  HIT     FAULT\n"
@@ -144,7 +144,8 @@ def test_what_is_refused(run: Run, words: list[str], code: int, said: str) -> No
 
 def test_without_a_lab(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYDOCK_PORT", "9")
-    said = "cluster: The lab's cloud does not answer: the connection was refused.\n  make cluster-up\n"
+    why = "The lab's cloud at http://127.0.0.1:9 does not answer: the connection was refused."
+    said = f"cluster: {why}\n  make cluster-up\n"
     assert run("list") == (4, "", said)
 
     def none(context: Context) -> str:

@@ -19,7 +19,7 @@ from raydock.rayapi import blocking
 from raydock.rayapi.client import open_client
 from raydock.rayapi.endpoint import Endpoint
 from tests.fakes import FakeDashboard, FakeNodes
-from tests.labcloud import PERSON
+from tests.labcloud import YOU
 from tests.labvertex import PARENT, LabVertex, lab_vertex
 from vertex import client, location, service_agent
 
@@ -126,7 +126,7 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 @pytest.fixture
 def run(as_caller: Callable[[str], None], capsys: pytest.CaptureFixture[str]) -> Run:
     """`run("up", "--yes")` is `python -m cluster up --target vertex --yes`: exit code, stdout, stderr."""
-    as_caller(PERSON)
+    as_caller(YOU)
 
     def go(verb: str, *more: str) -> tuple[int, str, str]:
         status = cli.main([verb, "--target", "vertex", *more])

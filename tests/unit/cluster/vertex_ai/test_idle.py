@@ -10,7 +10,7 @@ import pytest
 
 from raydock.rayapi.idle import Activity, IdleStatus, activity_of, idle_status, message
 from tests.fakes import FakeDashboard, FakeJob, Fault
-from tests.labcloud import PERSON, TRAINER
+from tests.labcloud import TRAINER, YOU
 from tests.labvertex import LabVertex
 from tests.unit.cluster.vertex_ai.conftest import Holder, Run, cluster_of, timeless
 from vertex.client import VertexClient
@@ -113,7 +113,7 @@ def test_without_once_it_keeps_watching(up: Run, lab: LabVertex, ray: FakeDashbo
             ended(ray, "a", HOUR)
 
     said: list[str] = []
-    token: Any = Holder(lab, PERSON)
+    token: Any = Holder(lab, YOU)
     api = VertexClient(Location("lab-project", "us-central1"))
     watching = IdleWatcher(api, "raydock", 1800, said.append, token, sleep=sleep)
     assert watching.watch().kind == "idle"
@@ -125,7 +125,7 @@ class Losing(Holder):
     """Credentials that return no token for the given requests."""
 
     def __init__(self, lab: LabVertex, *without: int) -> None:
-        super().__init__(lab, PERSON)
+        super().__init__(lab, YOU)
         self.asked, self.without = 0, without
 
     def value(self) -> str:

@@ -19,7 +19,7 @@ from submit.options import parse
 from submit.output import Console
 from submit.privilege import as_least
 from submit.progress import Progress
-from tests.labcloud import AGENT, PERSON, RunningCloud, lab_cloud
+from tests.labcloud import AGENT, YOU, RunningCloud, lab_cloud
 from tests.unit.iam.used.runs import call, ran
 
 READ = call("get", "gs://lab-data/hello.txt")
@@ -41,8 +41,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
             "x-1 needs storage.buckets.delete on gs://b, which no narrow role grants.",
         ),
         (
-            ran(READ, replace(READ, principal=PERSON)),
-            f"x-1 used several identities: {READ.principal}, {PERSON}.",
+            ran(READ, replace(READ, principal=YOU)),
+            f"x-1 used several identities: {READ.principal}, {YOU}.",
         ),
     ],
 )
@@ -58,7 +58,7 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
 ) -> None:
     used = list[str]()
     monkeypatch.setattr(job_account, "use", lambda lab, address, force: used.append(address))
-    session = Session(lab.place, lab.token(PERSON), PERSON, AGENT, "lab-project", ("lab-data",))
+    session = Session(lab.place, lab.token(YOU), YOU, AGENT, "lab-project", ("lab-data",))
     grants = report_on((ran(READ, WRITE),), again=True).grants.grants
     err, progress = StringIO(), Progress()
     before = {name: one.policy for name, one in lab.world.buckets.items()}
