@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,8 +129,9 @@ class ProcessPods:
         """Writes which packages the head has, as our images do. Without it, each job would install its own."""
         logs = Path(ray_node.ray_folder(self.heads[cluster].temp), "session_latest", "logs")
         module = ray_node.node_module(ROOT)
-        if not (logs / module.DESCRIPTION).exists():
-            (logs / module.DESCRIPTION).write_text(json.dumps(module.describe()))
+        with suppress(FileNotFoundError):  # each driver that connects replaces the link session_latest
+            if not (logs / module.DESCRIPTION).exists():
+                (logs / module.DESCRIPTION).write_text(json.dumps(module.describe()))
 
     def folder(self, cluster: str) -> Path:
         """The state folder of a cluster."""

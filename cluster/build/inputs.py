@@ -37,10 +37,19 @@ class BuildInputs:
         """The files at or below a path of the context that .dockerignore does not exclude."""
         start = f"{self.root}/{source}"
         found = [start] if os.path.isfile(start) else []
-        for folder, _, names in os.walk(start):
+        for folder, folders, names in os.walk(start):
+            # Also because the matcher does not apply `**/name` to files that are further below `name`.
+            folders[:] = [name for name in folders if not self.is_ignored(f"{folder}/{name}")]
             found += [f"{folder}/{name}" for name in names]
-        paths = (os.path.relpath(path, self.root).replace(os.sep, "/") for path in found)
-        return (path for path in paths if not self.ignored.matches(path))
+        return (self.relative(path) for path in found if not self.is_ignored(path))
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether .dockerignore excludes a file or folder."""
+        return bool(self.ignored.matches(self.relative(path)))
+
+    def relative(self, path: str) -> str:
+        """The path in the context, with slashes on every system."""
+        return os.path.relpath(path, self.root).replace(os.sep, "/")
 
     @cached_property
     def ignored(self) -> Any:

@@ -129,12 +129,11 @@ async def findings_of(
     granted: set[str] = set()
     if not any(one.principal or one.why for one in identities):
         return [unknown_principal(asked)]
+    unclear = [one for one in identities if one.why]
+    for fix in dict.fromkeys(one.fix for one in unclear):
+        found.append(unknown_identities([one for one in unclear if one.fix == fix], asked))
     for one in identities:
-        found += (
-            unknown_identity(one, asked)
-            if one.why
-            else await workload_findings(one, reader, asked.place.name)
-        )
+        found += await workload_findings(one, reader, asked.place.name) if one.principal else []
     for principal in dict.fromkeys(one.principal for one in identities if one.principal):
         held = held_of(probed) if probed and principal == probed["principal"] else None
         results = await check(principal, asked.needs, reader, held)
@@ -143,11 +142,12 @@ async def findings_of(
     return found + await missing_objects([need for need in asked.needs if need.uri in granted], reader)
 
 
-def unknown_identity(one: JobIdentity, asked: StorageQuestion) -> list[Finding]:
-    """The finding for pods whose Google account is unknown. A probe asks as the head's identity only."""
+def unknown_identities(alike: Sequence[JobIdentity], asked: StorageQuestion) -> Finding:
+    """The finding for pods whose Google accounts are unknown, all with one fix. A probe asks as the head's only."""
     uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
-    probe = f"\nor {PROBE}" if one.head else ""
-    return [unknown("storage", f"{uris} could not be checked: {one.why}.", one.fix + probe)]
+    probe = f"\nor {PROBE}" if any(one.head for one in alike) else ""
+    why = "; ".join(one.why for one in alike)
+    return unknown("storage", f"{uris} could not be checked: {why}.", alike[0].fix + probe)
 
 
 async def workload_findings(one: JobIdentity, reader: PolicyReader, place: str) -> list[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud.kubernetes.pods.runner import CannotStart
-from kuberay.quantity import quantity
+from kuberay.pods import quantity
 from raydock.answers import mapping, rows, text
 
 Json = Mapping[str, Any]
@@ -14,7 +14,7 @@ DEFAULT_MEMORY = 2 * 2**30  # bytes, for a container without a limit
 LEAST_MEMORY = 512 * 2**20  # bytes; Docker refuses less than 6 MiB, and Ray needs more
 # What the lab's pods can't have: fields of a pod's spec or container.
 POD_FIELDS = ("initContainers", "hostNetwork", "hostPID", "hostIPC")
-CONTAINER_FIELDS = ("command", "envFrom", "volumeDevices", "lifecycle")
+CONTAINER_FIELDS = ("command", "envFrom", "volumeDevices")
 
 
 def container_of(pod: Json) -> Json:

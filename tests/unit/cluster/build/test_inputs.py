@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from docker.utils.build import exclude_paths
 
 from cluster.build.inputs import BuildInputs
 from raydock import topology
@@ -50,6 +51,7 @@ NODES = ["head", "cpu-worker", "gpu-worker", "notebook"]
         ("iam/lab.yaml", []),  # mounted
         ("iam/lab-mine.yaml", []),
         ("cloud/__pycache__/x.pyc", []),
+        ("cloud/storage/store/__pycache__/x.pyc", []),
         ("cloud/new.py", ["cloud", "vertex"]),
         ("compose.yaml", []),
     ],
@@ -70,6 +72,16 @@ def test_a_change_concerns_only_the_images_that_contain_the_file(
             file.write_bytes(content)
     assert sorted(name for name in after if after[name] != before[name]) == sorted(expected)
     assert digests(checkout) == before
+
+
+def test_the_files_are_those_of_the_build_context(checkout: Path) -> None:
+    """The docker package computes the context as a build does, but takes too long for every `cluster up`."""
+    lines = [
+        line for line in (checkout / ".dockerignore").read_text().splitlines() if line[:1] not in ("", "#")
+    ]
+    context = {path for path in exclude_paths(str(checkout), lines) if (checkout / path).is_file()}
+    folders = ("docker", "requirements", "raydock", "iam", "cloud")
+    assert {path for folder in folders for path in BuildInputs(checkout).files(folder)} == context
 
 
 def test_a_dockerfile_counts_by_stage_and_without_comments(checkout: Path) -> None:
