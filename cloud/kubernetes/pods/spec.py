@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud.kubernetes.pods.runner import CannotStart
 from kuberay.manifest import DESCRIBE
-from kuberay.quantity import quantity
+from kuberay.pods import quantity
 from raydock.answers import mapping, rows, text
 
 Json = Mapping[str, Any]
