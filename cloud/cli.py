@@ -9,8 +9,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 from cloud import config, state_file
 from cloud.decisions.journal import Journal
@@ -19,7 +20,7 @@ from cloud.faults import active
 from cloud.gateway import proxy
 from cloud.gateway.job_limit import JobLimit
 from cloud.google_errors import ApiError
-from cloud.identity.node_metadata import NodeListeners
+from cloud.identity.node_metadata import Close, NodeListeners
 from cloud.identity.tokens import Tokens, load_secret, write_private
 from cloud.network.certificates import load_authority
 from cloud.network.egress import Egress
@@ -117,11 +118,17 @@ async def in_container(
     await cloud.open_health(HEALTH_PORT)
     door = Door(replace(proxy_rules, google=address), authority.pem())
     await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT, door)
-    if settings.vertex:  # last, because opening networks must not overlap
-        listeners = NodeListeners(
-            settings.vertex, lambda at: cloud.open_network(Network(at, "node"), authority, proxy_rules)
-        )
-        cloud.listener_sync = asyncio.create_task(listeners.follow())
+    # Last, because opening networks must not overlap.
+    lock = asyncio.Lock()
+
+    def follow(plane: str) -> Coroutine[Any, Any, None]:
+        def opened(at: str) -> Coroutine[Any, Any, Close]:
+            return cloud.open_network(Network(at, "node", plane), authority, proxy_rules)
+
+        return NodeListeners(plane, opened, lock).follow()
+
+    planes = filter(None, (settings.vertex, settings.kubernetes))
+    cloud.listener_sync = asyncio.gather(*map(follow, planes))
 
 
 async def on_loopback(

@@ -13,6 +13,7 @@ LAB_SERVICE_ACCOUNT  email of the service account that jobs run as, default: the
 LAB_EGRESS_ALLOW     networks that jobs may reach in addition to public addresses: 10.0.0.0/8,192.168.1.0/24
                      (LAB_WAY_OUT, its old name, is read for one more release)
 LAB_VERTEX           host name of the Vertex AI control plane; empty if none is running
+LAB_KUBERNETES       host name of KubeRay's controller; empty if none is running
 LAB_TOKEN_TTL        lifetime of an access token in seconds, default 3600
 """
 
@@ -43,6 +44,7 @@ class CloudSettings:
     token_seconds: float
     egress_allow: tuple[Network, ...] = ()
     vertex: str = ""
+    kubernetes: str = ""
     jobs: int = 0
 
 
@@ -61,6 +63,7 @@ def read(environ: Mapping[str, str]) -> CloudSettings:
         token_seconds=chosen.token_seconds,
         egress_allow=chosen.egress_allow,
         vertex=environ.get("LAB_VERTEX", ""),
+        kubernetes=environ.get("LAB_KUBERNETES", ""),
         jobs=jobs(environ.get("LAB_JOBS", ""), environ.get("LAB_HEAD_MEMORY", "")),
     )
 

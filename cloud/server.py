@@ -2,7 +2,7 @@
 
 cluster network   :80  metadata server, the job's identity     :443 Google's services   :3128 egress proxy
 users network     :80  metadata server, the user's identity    :443                     :3128
-Vertex clusters   :80  metadata server, each node's identity   :443                     :3128   one network each
+other clusters    :80  metadata server, each node's identity   :443                     :3128   one network each
 published         :8265 the gateway, also an HTTPS proxy to the lab for clients with the key
 loopback          :8080 the health check
 """
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -52,11 +52,13 @@ class Closable(Protocol):
 class Network:
     """One container network: our address on it, and the identity of its containers.
 
-    `role` is `job` (the job's identity), `user` (the user's) or `node` (a Vertex cluster's own identity).
+    `role` is `job` (the job's identity), `user` (the user's) or `node` (the node's own, as `plane`, the host name of
+    its cluster's control plane, says).
     """
 
     address: str
     role: str = "job"
+    plane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Cloud:
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[Closable] = field(default_factory=list)
-    listener_sync: asyncio.Task[None] | None = None  # opens listeners on the Vertex AI clusters' networks
+    listener_sync: asyncio.Future[Any] | None = None  # opens listeners on the other clusters' networks
     gate: proxy.Gate | None = None  # once the gateway is open
 
     def __post_init__(self) -> None:
@@ -124,7 +126,7 @@ class Cloud:
         """Open the metadata server, Google's services and the egress proxy on one network."""
         principals = {"job": lambda: self.lab_state.job, "user": lambda: self.lab_state.user}
         if network.role == "node":
-            await self.open_node_metadata(network.address, 80, authority.pem())
+            await self.open_node_metadata(network, 80, authority.pem())
         else:
             await self.open_metadata(network.address, 80, principals[network.role], authority.pem())
         await self.open_services(network.address, 443, authority.server_context(("http/1.1", "h2")))
@@ -145,10 +147,11 @@ class Cloud:
         metadata = Metadata(self.lab_state, self.tokens, who, self.project)
         await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
 
-    async def open_node_metadata(self, address: str, port: int, pem: bytes) -> None:
-        """Open the metadata server for the nodes of Vertex AI clusters."""
-        metadata = NodeMetadata(self.lab_state, self.tokens, self.vertex)
-        await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
+    async def open_node_metadata(self, network: Network, port: int, pem: bytes) -> None:
+        """Open the metadata server for the nodes of a cluster of their own: Vertex AI's or Kubernetes'."""
+        handle = NodeMetadata(self.lab_state, self.tokens, network.plane).handle
+        address = network.address
+        await self.listen(catch_all(with_certificate(handle, address, port, pem)), address, port)
 
     async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Open Google's services, selected by host name."""

@@ -131,7 +131,21 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
             f"{applied.POOL_SIZES[name]}={applied.size(name, context)}" for name in pending.sizes
         )
         say(f"changed but not applied: {', '.join(pending.sizes)}. To apply: {PROG} scale {pools}")
-    print(f"\nDashboard:\n{context.dashboard.link}\n\nNext:\n{NEXT}")
+    print(f"\nDashboard:\n{context.dashboard.link}")
+    show_kubernetes(choice.runtime, context)
+    print(f"\nNext:\n{NEXT}")
+
+
+def show_kubernetes(runtime: str, context: Context) -> None:
+    """Print how to use the lab's Kubernetes, if its profile is enabled."""
+    from cluster.docker import kubernetes
+
+    if not kubernetes.is_enabled(context.settings):
+        return
+    if runtime == "docker":
+        print(f"\nKubernetes:\n{kubernetes_export(context)}")
+    else:
+        say("the profile kubernetes needs Docker; the processes runtime has none")
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
@@ -201,9 +215,21 @@ def run_env(options: argparse.Namespace, context: Context) -> None:
     """Print the variables for a shell: eval "$(python -m cluster env)"."""
     from raydock.gcp import lab_environment
 
+    if options.kubernetes:
+        print(kubernetes_export(context))
+        return
+
     found = lab_environment.of_checkout(os.environ)
     print(found.exports)
     say(f"for the shell that evaluates this: {found.line}")
+
+
+def kubernetes_export(context: Context) -> str:
+    """The command that selects the lab's Kubernetes. Raises NotUp and NoEngine."""
+    from cluster.docker import engine, kubernetes
+
+    path = kubernetes.write_kubeconfig(engine.connect(), context.topology.project, context.state)
+    return kubernetes.export(path)
 
 
 def show(cluster: Runtime, context: Context) -> None:

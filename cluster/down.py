@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster import runtimes
-from cluster.docker import mounts
+from cluster.docker import kubernetes, mounts
 from cluster.runtimes import RUNTIMES, Context, Runtime
 from cluster.state import applied, key, logs, started
 
@@ -47,6 +47,7 @@ class Removal:
             for name in self.hosts:
                 started.keep_data(state, name)
         mounts.remove(state)
+        kubernetes.remove(state)
         logs.remove(state)
         return removed
 

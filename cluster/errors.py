@@ -3,6 +3,7 @@
 ClusterError (exit code 1); see also raydock.errors.UsageError (2)
 ├── NoEngine            no Docker engine responds, or `docker compose` is missing
 ├── NoRegistry          an image can't be pulled from this machine
+├── NoApiServer         the lab's Kubernetes API server can't be built on this machine
 ├── PortTaken           another program is listening on the dashboard's port
 ├── Busy                another `python -m cluster` is changing this cluster
 ├── OtherRuntime        a cluster already exists on another runtime
@@ -31,6 +32,10 @@ class NoEngine(ClusterError):
 
 class NoRegistry(ClusterError):
     """An image can't be pulled from this machine."""
+
+
+class NoApiServer(ClusterError):
+    """The lab's Kubernetes API server can't be built on this machine."""
 
 
 class PortTaken(ClusterError):

@@ -58,9 +58,7 @@ def parser(commands: Commands) -> Parser:
     scale(verbs.add_parser("scale", help="change the number of nodes in a pool"))
     images = verbs.add_parser("images", help="build the images that are missing or whose files changed")
     images.add_argument("--build", action="store_true", help="rebuild all images")
-    verbs.add_parser(
-        "env", help="print shell variables that lead Google's clients on this machine to the lab"
-    )
+    env(verbs.add_parser("env", help="print shell variables that lead clients on this machine to the lab"))
     manifest.add(verbs)
     fault.add(verbs)
     for name, run in commands.items():
@@ -100,6 +98,15 @@ def down(parser: Parser) -> None:
         "--keep-data",
         action="store_true",
         help="keep the lab's buckets, objects and grants for the next `up`",
+    )
+
+
+def env(parser: Parser) -> None:
+    """Add the options for `env`."""
+    parser.add_argument(
+        "--kubernetes",
+        action="store_true",
+        help="for the lab's Kubernetes (KUBECONFIG), instead of for Google's clients",
     )
 
 

@@ -3,6 +3,9 @@
 #   cloud      the lab's Google Cloud: cloud/, iam/ and raydock/, which both depend on
 #   messages   adds the packages in requirements/vertex.txt: Google's SDK
 #   vertex     Vertex AI's control plane: the same code with the SDK's messages
+#   kuberay    KubeRay's controller: adds kuberay/, and the program that also runs the API server
+#   apiserver  builds etcd and kube-apiserver from Debian's packages, which takes about four minutes
+#   kubernetes a Kubernetes API server: the two programs, started by kuberay's code
 
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
@@ -49,3 +52,27 @@ COPY --from=cloud /opt/raydock /opt/raydock
 WORKDIR /opt/raydock
 ENTRYPOINT ["python3", "-m", "cloud.controlplane"]
 CMD ["--control", "vertex.raydock.internal"]
+
+
+# Runs as root to access the Docker engine's socket, like vertex.
+FROM cloud AS kuberay
+USER root
+COPY --chmod=755 kuberay /opt/raydock/kuberay
+ENTRYPOINT ["python3", "-m", "cloud.kubernetes"]
+CMD ["controller", "--control", "kuberay.raydock.internal"]
+
+
+FROM ${BASE_IMAGE} AS apiserver
+USER root
+RUN --mount=type=bind,source=docker/apiserver.sh,target=/apiserver.sh \
+    apt-get update -q \
+    && apt-get install -qy --no-install-recommends dpkg-dev xz-utils patch \
+    && bash /apiserver.sh /build
+
+
+FROM kuberay AS kubernetes
+RUN install -d -o lab -m 700 /var/lib/kubernetes
+COPY --from=apiserver --chmod=755 /build/bin/ /usr/local/bin/
+USER lab
+EXPOSE 6443
+CMD ["apiserver"]

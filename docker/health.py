@@ -1,4 +1,6 @@
-"""Checks this node's health: `python health.py head|worker|cloud|vertex`. Exits with 0 if a job could run now.
+"""Checks the health of a node or service: `python health.py head`, or another one of ROLES.
+
+Exits with 0 if a job could run now.
 
 It runs every second while a cluster starts, so it imports little and queries only this node.
 """
@@ -53,6 +55,8 @@ ROLES = {
     "worker": WORKER,
     "cloud": [(8080, "/health", 200)],
     "vertex": [(8082, "/health", 200)],
+    "kubernetes": [(8083, "/health", 200)],
+    "kuberay": [(8082, "/health", 200)],
 }
 
 

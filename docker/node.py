@@ -2,6 +2,7 @@
 
     python node.py head|cpu-worker|gpu-worker [more arguments for `ray start`]
     python node.py run COMMAND ...    runs any other command with the same CA certificates
+    python node.py describe           only writes the description below, for a node that KubeRay starts
 
 It replaces itself with `ray start --block`, so Ray handles the signals and sets the exit status. It uses only the
 standard library.
@@ -59,11 +60,17 @@ METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "638
 # What Ray does when nothing runs. By default, each node's log monitor lists the log folder ten times a second, and its
 # two agents look for their raylet every 0.4 s. The first setting makes that every 0.5 s, so a new process's output
 # appears up to 0.4 s later. The second one concerns agents only; a dead node is found in another way.
-# The third setting is about failed environments: for this many seconds, 600 by default, Ray fails each job that needs
+# By default, each agent collects its node's CPU and memory use every 5 s, the dashboard records metrics of its own as
+# often, and each raylet looks at its disk ten times a second. With the next three settings, these numbers are up to 10
+# and 15 s old, and a full disk is noticed within a second.
+# The last setting is about failed environments: for this many seconds, 600 by default, Ray fails each job that needs
 # the same packages without trying again, even if the network or a setting has been fixed.
 RAY_SETTINGS = {
     "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0",
     "RAY_DASHBOARD_AGENT_CHECK_PARENT_INTERVAL_S": "2",
+    "REPORTER_UPDATE_INTERVAL_MS": "10000",
+    "METRICS_RECORD_INTERVAL_S": "15",
+    "RAY_local_fs_monitor_interval_ms": "1000",
     "BAD_RUNTIME_ENV_CACHE_TTL_SECONDS": "5",
 }
 
@@ -184,21 +191,28 @@ def write_description(link: Path, started: float, deadline: float) -> None:
     part.replace(link / "logs" / DESCRIPTION)
 
 
-def describe_in_background(environ: Mapping[str, str]) -> None:
-    """Write the description in a process that is forked twice.
+def describe_in_background(environ: Mapping[str, str], started: float) -> None:
+    """Write the description of a node that starts after that time, in a process that is forked twice.
 
     It becomes a child of init, so it does not stay behind as a zombie of `ray start`.
     """
-    started = time.time()
     if child := os.fork():
         os.waitpid(child, 0)
         return
     if os.fork() == 0:
         try:
-            write_description(session(environ), started, deadline=started + 120)
+            write_description(session(environ), started, deadline=time.time() + 120)
         except (OSError, TimeoutError) as error:
             print(f"node.py: {DESCRIPTION} was not written: {error}", file=sys.stderr)
     os._exit(0)
+
+
+def container_start(proc: Path = Path("/proc")) -> float:
+    """When the container's first process started, in seconds since 1970, rounded down."""
+    ticks = int((proc / "1/stat").read_text().rpartition(")")[2].split()[19])
+    lines = (proc / "stat").read_text().splitlines()
+    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
+    return boot + ticks // os.sysconf("SC_CLK_TCK")
 
 
 def end_leftovers() -> None:
@@ -309,12 +323,15 @@ def main(argv: Sequence[str]) -> None:
     import gpus  # in this file's folder, which is not on the path of other programs that load this file
     import naming
 
-    if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
+    if not argv or argv[0] not in (*ROLES, "run", "describe") or argv == ["run"]:
         raise SystemExit(
-            f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start], or run COMMAND ..."
+            f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start], or run COMMAND ..., or describe"
         )
     role, more = argv[0], argv[1:]
     environ = dict(os.environ)
+    if role == "describe":
+        describe_in_background(environ, container_start())
+        return
     if notice := environ.get("RAYDOCK_NOTICE"):
         print(f"node.py: {notice}", file=sys.stderr)
     environ |= trust(certificates(environ), environ)
@@ -335,7 +352,7 @@ def main(argv: Sequence[str]) -> None:
         end_leftovers()
     else:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
-    describe_in_background(environ)
+    describe_in_background(environ, time.time())
     # Does not use the `ray` command, which is not on the PATH unless its environment is activated.
     command = [sys.executable, "-P", str(START), "start", "--block", *arguments, *FIXED_PORTS, *more]
     os.execve(sys.executable, command, {**METRICS_PORTS, **RAY_SETTINGS, **environ})

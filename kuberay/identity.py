@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kuberay import lab
 from kuberay.access import READ_ACCOUNTS, grant
 from kuberay.client import KubeClient, namespaced
 from kuberay.cluster import RayCluster
 from kuberay.errors import AccessDenied, ClusterNotFound
+from kuberay.pods import ANNOTATION
 from raydock.answers import mapping, text
 from raydock.gcp.clouds import JobIdentity
-
-ANNOTATION = "iam.gke.io/gcp-service-account"
 
 
 def identities(client: KubeClient, cluster: RayCluster) -> tuple[JobIdentity, ...]:
@@ -49,4 +49,5 @@ def identity(client: KubeClient, account: str, groups: Sequence[str]) -> JobIden
         fix=fix,
         head="head" in groups,
         workload=f"{context.namespace}/{account}",
+        pool=lab.pool() if lab.is_labs(context) else "",
     )

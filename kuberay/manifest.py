@@ -16,6 +16,9 @@ from raydock.versions import RAY
 
 MEBIBYTE = 2**20
 DASHBOARD, AGENT = 8265, 52365  # ports of Ray's health checks
+# The operator replaces the image's entrypoint, which reports the node's packages. A hook that fails would end the
+# container, and other images have no such file.
+DESCRIBE = "python3 /opt/raydock/node.py describe > /dev/null 2>&1 || true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def template(pool: Pool, options: ManifestOptions, real: bool, head: bool = Fals
         "imagePullPolicy": "IfNotPresent",  # so that images that were loaded into the nodes are found
         "resources": {"requests": dict(amounts), "limits": amounts},
         "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", DESCRIBE]}}},
         **probes(head),
     }
     if head:

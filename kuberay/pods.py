@@ -6,12 +6,18 @@ Source: ray-project/kuberay v1.7.0, `controllers/ray/common/pod.go`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from raydock.answers import mapping, number, rows, text
 
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:([KMGTPE])i|([numkMGTPE]))?")
+BINARY = "KMGTPE"
+DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+ANNOTATION = "iam.gke.io/gcp-service-account"  # of a Kubernetes service account: its Google account
 START_PARAMS = {"num-cpus": "CPU", "num-gpus": "GPU", "memory": "memory"}
 
 
@@ -59,9 +65,10 @@ def resources_of(container: Mapping[str, Any], start: Mapping[str, Any]) -> dict
 
 def quantity(value: object) -> float:
     """A Kubernetes quantity such as "500m" or "4Gi"; 0 if it is not one."""
-    from kubernetes.utils import parse_quantity
-
-    try:
-        return number(float(parse_quantity(value)))
-    except ValueError:
+    found = QUANTITY.fullmatch(str(value))
+    if not found:
         return 0.0
+    amount, binary, decimal = found.groups()
+    if binary:
+        return number(float(amount) * 1024.0 ** (BINARY.index(binary) + 1))
+    return number(float(amount) * 10.0 ** DECIMAL.get(decimal or "", 0))

@@ -30,6 +30,11 @@ def key_file(state: Path) -> Path:
     return state / "key"
 
 
+def kubeconfig_file(state: Path) -> Path:
+    """The kubeconfig of the lab's Kubernetes."""
+    return state / "kubernetes" / "kubeconfig"
+
+
 def read_key(state: Path) -> str:
     """The cluster gateway's key; "" if there is none. Raises OSError if it can't be read."""
     try:

@@ -1,4 +1,4 @@
-"""KubeRay's definitions, and its chart rendered with our values: tests/data/kuberay.
+"""KubeRay's definitions (kuberay/definitions), and its chart rendered with our values (tests/data/kuberay).
 
 python -m tests.kuberaydata CHECKOUT     # writes them from a checkout of ray-project/kuberay; needs helm-python-sdk
 """
@@ -13,13 +13,13 @@ from typing import Any
 
 import yaml
 
+from cloud.kubernetes.apiserver.contents import DEFINITIONS, KINDS
 from kuberay.manifest import ManifestOptions, raycluster
 from kuberay.spec import chart
 from raydock import topology
 from raydock.settings import ROOT
 
 DATA = ROOT / "tests/data/kuberay"
-KINDS = ("rayclusters", "rayjobs")
 # Settings of compose.yaml and bounds of the autoscaler, by case.
 CASES: dict[str, tuple[dict[str, str], tuple[int, int] | None]] = {
     "default": ({}, None),
@@ -30,12 +30,6 @@ CASES: dict[str, tuple[dict[str, str], tuple[int, int] | None]] = {
     "no-workers": ({"CPU_WORKERS": "0", "GPU_WORKERS": "0", "HEAD_MEMORY": "1.5g"}, None),
     "autoscaled": ({}, (1, 4)),
 }
-
-
-def definition_of(kind: str) -> dict[str, Any]:
-    """The custom resource definition of `rayclusters` or `rayjobs`."""
-    found: dict[str, Any] = json.loads(gzip.decompress((DATA / f"{kind}.json.gz").read_bytes()))
-    return found
 
 
 def chart_cases() -> dict[str, dict[str, Any]]:
@@ -93,7 +87,7 @@ def main() -> None:
     for kind in KINDS:
         path = checkout / f"ray-operator/config/crd/bases/ray.io_{kind}.yaml"
         text = json.dumps(minimal(path), separators=(",", ":"))
-        (DATA / f"{kind}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+        (DEFINITIONS / f"{kind}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     cases = yaml.safe_dump(rendered(checkout / "helm-chart/ray-cluster"), sort_keys=False)
     (DATA / "chart.yaml").write_text(cases)
 

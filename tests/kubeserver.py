@@ -1,8 +1,8 @@
 """A real Kubernetes API server on this machine, with KubeRay's definitions.
 
-The server is Debian bookworm's 1.20, built by tests/integration/apiserver.sh. It has neither controllers nor a kubelet:
-`expose` makes a dashboard that already runs on this machine the head of a RayCluster, and tests/kubecontroller.py runs
-the pods of one.
+The server is Debian bookworm's 1.20, built by docker/apiserver.sh and started as in the lab. It has neither controllers
+nor a kubelet: `expose` makes a dashboard that already runs on this machine the head of a RayCluster, and
+tests/kubecontroller.py runs the pods of one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ import httpx
 import pytest
 import yaml
 
-from cluster import ports
-from tests import kuberaydata
+from cloud.kubernetes.apiserver import certificates, commands, contents
+from cloud.kubernetes.apiserver.commands import Listen
+from cluster import ports as free_ports
 from tests.lab import ROOT, until
 
-BUILD = ROOT / "tests/integration/apiserver.sh"
+BUILD = ROOT / "docker/apiserver.sh"
 DEBIAN = Path("/etc/apt/sources.list.d/debian.sources")  # which the build reads
 CACHE = Path.home() / ".cache/raydock/kubernetes"
 ADMIN, DEVELOPER = "admins-token", "developers-token"
@@ -146,34 +147,18 @@ class KubeServer:
 @contextmanager
 def kube_server(folder: Path) -> Iterator[KubeServer]:
     """Starts etcd and the API server, and defines KubeRay's resources."""
-    bin, (store, peer, port) = binaries(), ports.pick(3, set())
-    for words in (
-        ["genrsa", "-out", "sa.key", "2048"],
-        ["rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub"],
-    ):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+    bin, (store, peer, port) = binaries(), free_ports.pick(3, set())
+    certificates.ensure(folder)
     (folder / "tokens.csv").write_text(f"{ADMIN},admin,1,system:masters\n{DEVELOPER},dev,2,developers\n")
     (folder / "audit.yaml").write_text(yaml.safe_dump(AUDIT))
-    url, members = f"http://127.0.0.1:{store}", f"http://127.0.0.1:{peer}"
-    etcd = [
-        bin / "etcd", "--data-dir", folder / "etcd", "--listen-client-urls", url, "--advertise-client-urls", url,
-        "--listen-peer-urls", members, "--initial-advertise-peer-urls", members,
-        "--initial-cluster", f"default={members}", "--unsafe-no-fsync",
-    ]  # fmt: skip
-    server = [
-        bin / "kube-apiserver", f"--etcd-servers={url}", "--bind-address=127.0.0.1", f"--secure-port={port}",
-        f"--cert-dir={folder / 'certs'}", f"--advertise-address={own_address()}", "--endpoint-reconciler-type=none",
-        "--service-cluster-ip-range=10.96.0.0/16", f"--token-auth-file={folder / 'tokens.csv'}",
-        "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-signing-key-file={folder / 'sa.key'}", f"--service-account-key-file={folder / 'sa.pub'}",
-        "--disable-admission-plugins=ServiceAccount", "--enable-priority-and-fairness=false",
-        f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}",
-    ]  # fmt: skip
+    listen = Listen("127.0.0.1", port, store, peer, own_address())
+    audited = [f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
     with ExitStack() as stack:
-        stack.enter_context(process(etcd, folder / "etcd.log"))
-        stack.enter_context(process(server, folder / "server.log"))
-        authority = folder / "certs/apiserver.crt"
-        until(authority.exists)
+        stack.enter_context(process(commands.etcd(bin, folder, listen), folder / "etcd.log"))
+        stack.enter_context(
+            process([*commands.api_server(bin, folder, listen), *audited], folder / "server.log")
+        )
+        authority = folder / certificates.CERTIFICATE
         headers = {"Authorization": f"Bearer {ADMIN}"}
         admin = stack.enter_context(
             httpx.Client(
@@ -185,10 +170,10 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
         )
         found = KubeServer(port, authority, admin, folder / "audit.log")
         until(lambda: answers(admin, "/readyz"))
-        for kind in kuberaydata.KINDS:
-            definition = kuberaydata.definition_of(kind)
+        for kind in contents.KINDS:
+            definition = contents.definition_of(kind)
             found.make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
-        until(lambda: all(answers(admin, f"/apis/ray.io/v1/{kind}") for kind in kuberaydata.KINDS))
+        until(lambda: all(answers(admin, f"/apis/ray.io/v1/{kind}") for kind in contents.KINDS))
         yield found
 
 
@@ -225,17 +210,12 @@ def expose(server: KubeServer, cluster: dict[str, Any], port: int) -> None:
     server.make(f"{core}/pods", {"metadata": {"name": pod, "labels": {"ray.io/cluster": name}}, "spec": spec})
     running = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
     server.patch(f"{core}/pods/{pod}/status", {"status": running})
-    serve(server, space, f"{name}-head-svc", pod, port)
-
-
-def serve(server: KubeServer, namespace: str, service: str, pod: str, port: int) -> None:
-    """Creates the head's service, with the port of a running pod behind it."""
-    core, named = f"/api/v1/namespaces/{namespace}", {"metadata": {"name": service}}
-    headless = {"clusterIP": "None", "ports": [{"name": "dashboard", "port": 8265}]}
-    server.make(f"{core}/services", {**named, "spec": headless})
-    target = {"kind": "Pod", "namespace": namespace, "name": pod}
-    subset = {
-        "addresses": [{"ip": own_address(), "targetRef": target}],
-        "ports": [{"name": "dashboard", "port": port}],
-    }
-    server.make(f"{core}/endpoints", {**named, "subsets": [subset]})
+    named, headless = (
+        f"{name}-head-svc",
+        {"clusterIP": "None", "ports": [{"name": "dashboard", "port": 8265}]},
+    )
+    server.make(f"{core}/services", {"metadata": {"name": named}, "spec": headless})
+    target = {"kind": "Pod", "namespace": space, "name": pod}
+    ports = [{"name": "dashboard", "port": port}]
+    subset = {"addresses": [{"ip": address, "targetRef": target}], "ports": ports}
+    server.make(f"{core}/endpoints", {"metadata": {"name": named}, "subsets": [subset]})

@@ -110,5 +110,8 @@ class Access:
 
 
 def address(principal: str) -> str:
-    """The principal's email, as Google's error messages show it; "" for a caller without a token."""
-    return "" if principal == ANONYMOUS else email(principal)
+    """The principal as Google's error messages show it: its email, "Caller" for a workload without one.
+
+    "" for a caller without a token.
+    """
+    return "" if principal == ANONYMOUS else email(principal) or "Caller"

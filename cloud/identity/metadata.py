@@ -73,7 +73,7 @@ class Metadata:
     def tree(self) -> dict[str, Any]:
         """Everything under /computeMetadata/v1; a callable is evaluated only when requested by name."""
         principal = self.principal()
-        address = email(principal)
+        address = self.address(principal)
         account = {
             "aliases": ["default"],
             "email": address,
@@ -93,6 +93,10 @@ class Metadata:
             "project": {"project-id": self.project, "numeric-project-id": number, "attributes": {}},
             "universe": {"universe-domain": "googleapis.com"},
         }
+
+    def address(self, principal: str) -> str:
+        """The account's name."""
+        return email(principal)
 
     def token(self, principal: str) -> dict[str, Any]:
         """A new access token, in the format of Google's metadata server."""

@@ -1,15 +1,16 @@
-"""The metadata server for the nodes of Vertex AI clusters: each node has its cluster's identity.
+"""The metadata server for the nodes of Vertex AI clusters and for Kubernetes pods: each has its own identity.
 
-Each cluster has its own network. The control plane maps a node's address to its cluster, and lists the addresses
-to listen on. A node can't take another node's address, because it lacks the capabilities NET_ADMIN and NET_RAW. If
-the control plane does not respond, neither does this server, so a node never gets another node's identity.
+Each cluster has its own network. Its control plane (Vertex AI's, or KubeRay's controller) maps a node's address to its
+identity, and lists the addresses to listen on. A node can't take another node's address, because it lacks the
+capabilities NET_ADMIN and NET_RAW. If the control plane does not respond, neither does this server, so a node never
+gets another node's identity.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from aiohttp import web
 
 from cloud.identity.metadata import FLAVOR, Metadata
 from cloud.identity.tokens import Tokens
+from cloud.identity.workload_identity import Workload, WorkloadMetadata
 from cloud.lab_state import LabState
 
 IDENTITY_PORT = 8082  # the control plane's
@@ -32,35 +34,37 @@ log = logging.getLogger("cloud")
 
 @dataclass(frozen=True, slots=True)
 class NodeMetadata:
-    """The metadata server for all nodes. `vertex`: the control plane's host name, optionally with a port."""
+    """The metadata server for one control plane's nodes. `plane`: its host name, optionally with a port."""
 
     lab_state: LabState
     tokens: Tokens
-    vertex: str
+    plane: str
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Respond like `Metadata`, with the calling node's identity: 404 for an unknown node, 503 if unavailable."""
         if not request.path.startswith(ROOT):  # a client checking whether there is a metadata server
             return await Metadata(self.lab_state, self.tokens, str, "").handle(request)
         try:
-            principal, project = await self.identify(request.remote or "")
+            found = await ask(self.plane, "/who", address=request.remote or "")
         except LookupError as fault:
             log.info("metadata: %s", fault)
             return web.Response(status=404, text=f"{fault}\n", headers=FLAVOR)
         except (aiohttp.ClientError, TimeoutError) as fault:
-            log.warning("metadata: the Vertex AI control plane does not respond: %s", type(fault).__name__)
+            log.warning("metadata: %s does not respond: %s", self.plane, type(fault).__name__)
             return web.Response(status=503, text="Try again.\n", headers=FLAVOR)
-        return await Metadata(self.lab_state, self.tokens, lambda: principal, project).handle(request)
+        return await self.metadata(found).handle(request)
 
-    async def identify(self, address: str) -> tuple[str, str]:
-        """The principal and project of the node at an address. Raises LookupError if there is none."""
-        found = await ask(self.vertex, "/who", address=address)
-        return found["principal"], found["project"]
+    def metadata(self, found: Mapping[str, Any]) -> Metadata:
+        """The metadata server for one node, which the control plane has identified."""
+        if "workload" in found:
+            workload = Workload(found["project"], found["workload"], found["account"])
+            return WorkloadMetadata(self.lab_state, self.tokens, workload)
+        return Metadata(self.lab_state, self.tokens, lambda: str(found["principal"]), found["project"])
 
 
-async def ask(vertex: str, path: str, **query: str) -> Any:
-    """Query the control plane. Raises LookupError for a 404, and aiohttp's errors if it does not respond."""
-    server = vertex if ":" in vertex else f"{vertex}:{IDENTITY_PORT}"
+async def ask(plane: str, path: str, **query: str) -> Any:
+    """Query a control plane. Raises LookupError for a 404, and aiohttp's errors if it does not respond."""
+    server = plane if ":" in plane else f"{plane}:{IDENTITY_PORT}"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,
@@ -74,18 +78,29 @@ async def ask(vertex: str, path: str, **query: str) -> Any:
 
 @dataclass(slots=True)
 class NodeListeners:
-    """Opens listeners on the clusters' networks, and closes those of deleted networks."""
+    """Opens listeners on the networks of one control plane's clusters, and closes those of deleted networks.
 
-    vertex: str
+    `lock`: opening networks must not overlap.
+    """
+
+    plane: str
     open: Callable[[str], Awaitable[Close]]
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     opened: dict[str, Close] = field(default_factory=dict)
 
-    async def follow(self, pause: float = 1.0) -> None:
-        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not respond."""
+    async def follow(self, pause: float = 1.0, absent: float = 5.0) -> None:
+        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not respond.
+
+        Without the control plane's profile there is none, so it is looked for only every `absent` seconds.
+        """
         while True:
-            with suppress(*UNREACHABLE):  # without the `vertex` profile, there is no control plane
-                await self.sync(set(await ask(self.vertex, "/doors")))
-            await asyncio.sleep(pause)
+            rest = absent
+            with suppress(*UNREACHABLE):
+                wanted = set(await ask(self.plane, "/doors"))
+                async with self.lock:
+                    await self.sync(wanted)
+                rest = pause
+            await asyncio.sleep(rest)
 
     async def sync(self, wanted: set[str]) -> None:
         """Open and close listeners until exactly the wanted addresses are served."""

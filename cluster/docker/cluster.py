@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from cluster import ports, scale
-from cluster.docker import build_record, mounts
+from cluster.docker import build_record, kubernetes, mounts
 from cluster.docker.compose import UP_SECONDS, Compose
 from cluster.docker.engine import SERVICE, VOLUME, DockerEngine, connect, member
 from cluster.docker.image_builder import ImageBuilder
@@ -24,6 +24,7 @@ from raydock.topology import Pool
 RUNTIME = "docker"
 DATA = ("cloud", "storage")  # the volumes that hold the lab's policies, and its buckets and objects
 VERTEX = "vertex"  # the service that runs Vertex AI's control plane
+LAB_SERVICES = (services.CLOUD, VERTEX, kubernetes.SERVICE, "kuberay")
 USERS = ("notebook", "user")  # the services whose containers hold the user's files
 STOP_SECONDS = 20
 
@@ -161,9 +162,9 @@ class ComposeCluster:
             ) from error
 
     def restart_cloud(self) -> None:
-        """See Runtime.restart_cloud. Also restarts Vertex AI's control plane, if it is running."""
+        """See Runtime.restart_cloud. Also restarts the other services of the lab that are running."""
         running = {member(container).pool for container in self.engine.containers(self.project)}
-        ours = [name for name in (services.CLOUD, VERTEX) if name in running]
+        ours = [name for name in LAB_SERVICES if name in running]
         self.start("--no-deps", "--force-recreate", *ours)
 
     def down(self, keep_data: bool = False) -> list[str]:
@@ -246,7 +247,7 @@ class ComposeCluster:
 
     def startup_failure(self) -> StartupFailure | None:
         """Why one of the lab's services did not start, as the service itself reported it."""
-        for name in (services.CLOUD, VERTEX):
+        for name in LAB_SERVICES:
             for container in self.engine.containers(self.project, name):
                 if container.attrs["State"].get("Health", {}).get("Status") != "healthy":
                     return last_failure(container.logs(tail=20).decode(errors="replace"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from cluster.docker import build_plan, images
+from cluster.docker import build_plan, images, kubernetes
 from cluster.docker.build_plan import BuildPlan, ImagePlan
 from cluster.docker.build_record import LABEL, BuildRecord
 from cluster.docker.compose import Compose
@@ -37,9 +37,23 @@ class ImageBuilder:
             self.context.say(line)
         wanted = self.plan.built(rebuild)
         if wanted:
-            self.build_these(wanted, NOTHING if rebuild is Rebuild.ALL else self.plan.recorded)
+            recorded = NOTHING if rebuild is Rebuild.ALL else self.plan.recorded
+            server = [image for image in wanted if image.service == kubernetes.SERVICE]
+            if plain := [image for image in wanted if image not in server]:
+                self.build_these(plain, recorded)
+            if server:
+                self.build_api_server(server, recorded)
             del self.__dict__["plan"]
         return [image.name for image in wanted]
+
+    def build_api_server(self, server: Sequence[ImagePlan], recorded: BuildRecord) -> None:
+        """Build the image of the Kubernetes API server, after all others. Raises NoApiServer."""
+        if not server[0].exists:
+            self.context.say(kubernetes.BUILDING)
+        try:
+            self.build_these(server, recorded)
+        except CommandFailed as fault:
+            raise kubernetes.unavailable(fault) from fault
 
     def build_these(self, wanted: Sequence[ImagePlan], recorded: BuildRecord) -> None:
         """Build these images. Raises CommandFailed, which names --no-build if they all exist."""

@@ -28,6 +28,7 @@ IGNORED = frozenset(
         "GPU_BUILD",
         "RAYDOCK_CA_BUNDLE",
         "NOTEBOOK_PORT",
+        "KUBERNETES_PORT",
     }
 )
 

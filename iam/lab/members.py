@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from iam.errors import IamError, MalformedPolicy
 from iam.policy.policies import Policy, policy_from_json
-from iam.policy.principal import is_service_agent, normal
+from iam.policy.principal import WORKLOAD, is_service_agent, normal
 from raydock.terminal.commandline import near
 
 
@@ -53,7 +53,10 @@ def require_member(member: str, members: Members) -> None:
     exists = {
         "user": normal(member) in users,
         "group": normal(member) in [normal(one) for one in members.groups],
-        "serviceAccount": value in members.accounts or is_service_agent(value) or normal(member) in users,
+        "serviceAccount": value in members.accounts
+        or is_service_agent(value)
+        or normal(member) in users
+        or bool(WORKLOAD.fullmatch(normal(member))),  # Kubernetes' accounts are not known here
     }
     if not exists.get(kind, True):
         what = {"user": "User", "group": "Group"}.get(kind, "Service account")

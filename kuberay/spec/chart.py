@@ -15,7 +15,7 @@ from kuberay.errors import NotConfigured
 REPOSITORY = "https://ray-project.github.io/kuberay-helm/"
 OWN_GROUP = "smallGroup"  # the chart's own example of an additional group
 POD = ("serviceAccountName", "volumes")  # keys of the pod that are keys of the values
-CONTAINER = ("resources", "volumeMounts", "ports")
+CONTAINER = ("resources", "volumeMounts", "ports", "lifecycle")
 TAGGED = re.compile(r"(?P<repository>.+?)(?::(?P<tag>[\w.-]+))?")
 
 

@@ -33,6 +33,7 @@ class JobIdentity:
 
     head: whether the head node, where the job's driver runs, has this identity.
     workload: NAMESPACE/NAME of the Kubernetes service account that acts as the principal; "" outside Kubernetes.
+    pool: the workload identity pool of that account; "" if unknown.
     """
 
     principal: str = ""
@@ -40,6 +41,7 @@ class JobIdentity:
     fix: str = ""
     head: bool = True
     workload: str = ""
+    pool: str = ""
 
 
 class GoogleCloud(Protocol):

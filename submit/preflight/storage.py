@@ -28,6 +28,7 @@ from .bucket_lookups import lookups, parsed
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
 WORKLOAD_ROLE = "roles/iam.workloadIdentityUser"
+LAB_GCLOUD = 'eval "$(python -m cluster env)" && python -m vertex.gcloud gcloud'  # the lab's own
 DECLARE = 'pass the argument, or add its default to the header, such as reads = ["--read=gs://bucket/x"]'
 PROBE = "pass --probe to test this with a small job on the cluster"
 
@@ -128,8 +129,11 @@ async def findings_of(
     granted: set[str] = set()
     if not any(one.principal or one.why for one in identities):
         return [unknown_principal(asked)]
+    unclear = [one for one in identities if one.why]
+    for fix in dict.fromkeys(one.fix for one in unclear):
+        found.append(unknown_identities([one for one in unclear if one.fix == fix], asked))
     for one in identities:
-        found += unknown_identity(one, asked) if one.why else await workload_findings(one, reader)
+        found += await workload_findings(one, reader, asked.place.name) if one.principal else []
     for principal in dict.fromkeys(one.principal for one in identities if one.principal):
         held = held_of(probed) if probed and principal == probed["principal"] else None
         results = await check(principal, asked.needs, reader, held)
@@ -138,22 +142,28 @@ async def findings_of(
     return found + await missing_objects([need for need in asked.needs if need.uri in granted], reader)
 
 
-def unknown_identity(one: JobIdentity, asked: StorageQuestion) -> list[Finding]:
-    """The finding for pods whose Google account is unknown. A probe asks as the head's identity only."""
+def unknown_identities(alike: Sequence[JobIdentity], asked: StorageQuestion) -> Finding:
+    """The finding for pods whose Google accounts are unknown, all with one fix. A probe asks as the head's only."""
     uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
-    probe = f"\nor {PROBE}" if one.head else ""
-    return [unknown("storage", f"{uris} could not be checked: {one.why}.", one.fix + probe)]
+    probe = f"\nor {PROBE}" if any(one.head for one in alike) else ""
+    why = "; ".join(one.why for one in alike)
+    return unknown("storage", f"{uris} could not be checked: {why}.", alike[0].fix + probe)
 
 
-async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Finding]:
-    """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown."""
+async def workload_findings(one: JobIdentity, reader: PolicyReader, place: str) -> list[Finding]:
+    """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown.
+
+    `place` is the cloud's name.
+    """
     if not one.workload:
         return []
     address = email(one.principal)
     namespace, _, name = one.workload.partition("/")
+    gcloud = LAB_GCLOUD if place == "local" else "gcloud"
+    pool = one.pool or "PROJECT.svc.id.goog"
     add = (
-        f"gcloud iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "
-        f'--member "serviceAccount:PROJECT.svc.id.goog[{one.workload}]"'
+        f"{gcloud} iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "
+        f'--member "serviceAccount:{pool}[{one.workload}]"'
     )
     member = re.compile(rf"serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[{re.escape(one.workload)}\]")
     try:
@@ -163,7 +173,7 @@ async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Find
             denied(
                 "storage",
                 f"There is no service account {address}.",
-                f"gcloud iam service-accounts create {address.partition('@')[0]}",
+                f"{gcloud} iam service-accounts create {address.partition('@')[0]}",
             )
         ]
     who = f"Kubernetes service account {name} in namespace {namespace}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kuberay import kubeconfig, lookup
+from kuberay import kubeconfig, lab, lookup
 from kuberay.client import KubeClient
 from kuberay.cluster import RayCluster
 from kuberay.errors import AccessDenied, KuberayError, NotConfigured
@@ -16,7 +16,7 @@ from kuberay.identity import identities
 from kuberay.kubeconfig import KubeContext
 from kuberay.reasons import grant_to_read, why_not_ready
 from raydock.errors import ServerError, Unreachable, UsageError
-from raydock.gcp.clouds import JobIdentity, RealCloud
+from raydock.gcp.clouds import GoogleCloud, JobIdentity, LabCloud, RealCloud
 from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.waiting import Waiter, WaitTimeout, still
@@ -123,8 +123,10 @@ class KuberayTarget:
             for _ in range(min(group.most - group.replicas, MOST_ADDABLE))
         )
 
-    def google(self) -> RealCloud:
-        """Google Cloud as seen by the Kubernetes service accounts of all pods."""
+    def google(self) -> GoogleCloud:
+        """Google Cloud as seen by the Kubernetes service accounts of all pods: the lab's, in the lab's Kubernetes."""
+        if self.context and (found := lab.cloud_of(self.context)):
+            return LabPodCloud(found.gateway, found.headers, read=self.identities)
         return PodCloud(read=self.identities)
 
     def identities(self) -> tuple[JobIdentity, ...]:
@@ -143,10 +145,26 @@ class PodCloud(RealCloud):
 
     async def identities(self, client: Any) -> Sequence[JobIdentity]:
         """The identities of the pods, the head's first. Raises ServerError or Unreachable."""
-        try:
-            return await asyncio.to_thread(self.read)
-        except KuberayError as fault:
-            raise submit_error(fault) from None
+        return await translated(self.read)
+
+
+@dataclass(frozen=True, slots=True)
+class LabPodCloud(LabCloud):
+    """The lab's Google Cloud, as seen by pods in the lab's Kubernetes. `read` is as in PodCloud."""
+
+    read: Callable[[], Sequence[JobIdentity]] = tuple
+
+    async def identities(self, client: Any) -> Sequence[JobIdentity]:
+        """The identities of the pods, the head's first. Raises ServerError or Unreachable."""
+        return await translated(self.read)
+
+
+async def translated(read: Callable[[], Sequence[JobIdentity]]) -> Sequence[JobIdentity]:
+    """What `read` returns, which blocks, with the submitter's errors."""
+    try:
+        return await asyncio.to_thread(read)
+    except KuberayError as fault:
+        raise submit_error(fault) from None
 
 
 def described(context: KubeContext, cluster: RayCluster) -> str:

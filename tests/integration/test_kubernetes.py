@@ -16,7 +16,7 @@ from tests.kubeserver import ADMIN, KubeServer
 from tests.lab import Lab
 from tests.relay import Relay
 
-JOBS, LINES = 50, 200
+JOBS, LINES = 20, 200
 CUTS = (20, 80, 140)  # a connection breaks off soon after these lines
 JOB = """\
 import os, sys, time
@@ -31,7 +31,7 @@ pytestmark = kubeserver.needed(
 )
 
 
-def test_50_logs_are_complete_though_connections_break_off(
+def test_logs_are_complete_though_connections_break_off(
     kube_server: KubeServer, kubernetes_lab: Lab, tmp_path: Path
 ) -> None:
     job, chance = tmp_path / "ticks.py", random.Random("cuts")

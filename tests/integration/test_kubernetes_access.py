@@ -181,5 +181,5 @@ def grant(printed: str, developer: Developer) -> None:
     env = {**developer.env, "KUBECONFIG": str(config)}
     lines = [line.strip().removeprefix("→ ") for line in printed.splitlines()]
     wanted = [line for line in lines if line.startswith("kubectl") and " create role" in line]
-    for line in dict.fromkeys(wanted):  # each account that can't be read prints the same role
+    for line in wanted:
         subprocess.run(shlex.split(line.replace("=USER", "=dev")), check=True, env=env, timeout=120)

@@ -1,4 +1,4 @@
-"""One network per cluster, which only the cluster's nodes, the `cloud` service and this service join.
+"""One network per cluster, which only the cluster's nodes and the lab's own services join.
 
 On a shared network, a job could start a job on another cluster's head and thereby use its service account.
 """
@@ -26,10 +26,15 @@ Ask = Callable[..., Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The clusters' networks. `ask` calls the engine's API: method, path, accepted error statuses."""
+    """The clusters' networks. `ask` calls the engine's API: method, path, accepted error statuses.
+
+    `label` marks the networks of one kind of cluster, and `services` are connected to them.
+    """
 
     ask: Ask
     project: str
+    label: str = LABEL
+    services: tuple[str, ...] = SERVICES
 
     def name(self, cluster: str) -> str:
         """The name of a cluster's network."""
@@ -39,8 +44,8 @@ class Networks:
         """Create the network if it is missing, connect the services, and wait until `cloud` responds there."""
         name = self.name(cluster)
         labels = {
-            LABEL: self.project,
-            f"{LABEL}.cluster": cluster,
+            self.label: self.project,
+            f"{self.label}.cluster": cluster,
             "com.docker.compose.project": self.project,
         }
         body = {"Name": name, "Driver": "bridge", "Labels": labels, **CLOSED}
@@ -64,7 +69,7 @@ class Networks:
         Called again for each check, because a new container may have replaced the one that was connected.
         """
         members = await self.members(name)
-        running = {service: await self.containers(service) for service in SERVICES}
+        running = {service: await self.containers(service) for service in self.services}
         for container in (one for ids in running.values() for one in ids if one not in members):
             await self.connect(name, container)
         members = await self.members(name)  # after both are connected
@@ -101,9 +106,9 @@ class Networks:
 
     async def clusters(self) -> list[str]:
         """The clusters that have a network."""
-        filters = json.dumps({"label": [f"{LABEL}={self.project}"]})
+        filters = json.dumps({"label": [f"{self.label}={self.project}"]})
         found = await self.ask("GET", "/networks", params={"filters": filters})
-        return [one["Labels"][f"{LABEL}.cluster"] for one in found]
+        return [one["Labels"][f"{self.label}.cluster"] for one in found]
 
     async def cloud_addresses(self) -> list[str]:
         """The addresses of `cloud` on the clusters' networks."""

@@ -157,6 +157,7 @@ def test_a_profile_changes_no_other_service() -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return set(done.stdout.splitlines())
 
-    plain, more = hashes(), hashes("--profile", "vertex")
-    assert plain < more
-    assert {line.split()[0] for line in more - plain} == {"vertex"}
+    for profile, services in (("vertex", {"vertex"}), ("kubernetes", {"kubernetes", "kuberay"})):
+        plain, more = hashes(), hashes("--profile", profile)
+        assert plain < more
+        assert {line.split()[0] for line in more - plain} == services

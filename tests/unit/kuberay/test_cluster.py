@@ -33,7 +33,15 @@ def test_resources_are_those_that_ray_gets() -> None:
                                   workerGroupSpecs=[gpu]))  # fmt: skip
     assert found.groups[0].resources == {"CPU": 0}
     assert found.groups[1].resources == {"CPU": 2, "memory": 4 * 2**30, "GPU": 1}
-    assert quantity("many") == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [("250m", 0.25), ("1", 1), (2, 2), ("1e3", 1000), ("2E", 2e18), ("1.5Gi", 1.5 * 2**30), ("1Ki", 1024),
+     ("many", 0), ("1Mi5", 0), ("", 0), (None, 0), ("1e9999", 0), ("-1", 0)],
+)  # fmt: skip
+def test_quantities_are_those_of_kubernetes(written: object, amount: float) -> None:
+    assert quantity(written) == amount
 
 
 @pytest.mark.parametrize(

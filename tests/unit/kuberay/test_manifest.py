@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
+from cloud.kubernetes.apiserver import contents
 from cluster.cli import main
 from cluster.processes.ray_node import node_module
 from kuberay import ephemeral
@@ -21,8 +26,11 @@ from kuberay.manifest import ManifestOptions, raycluster
 from kuberay.spec import chart
 from kuberay.spec.options import Given, parse_options
 from raydock import topology
+from raydock.rayapi.cluster_info import DESCRIPTION
 from raydock.settings import ROOT
+from raydock.versions import RAY
 from tests import kuberaydata
+from tests.lab import until
 
 OPTIONS = ManifestOptions("lab", "ray", "ray-head")
 COMPOSE = topology.load(ROOT, {})
@@ -41,7 +49,7 @@ def schema() -> Mapping[str, Any]:
 
 
 def schema_of(kind: str) -> Mapping[str, Any]:
-    (version,) = kuberaydata.definition_of(kind)["spec"]["versions"]
+    (version,) = contents.definition_of(kind)["spec"]["versions"]
     whole: Mapping[str, Any] = strict(version["schema"]["openAPIV3Schema"])
     return whole
 
@@ -141,6 +149,22 @@ def test_ray_is_started_as_in_docker(settings: dict[str, str]) -> None:
         limits = group["template"]["spec"]["containers"][0]["resources"]
         assert limits["requests"] == limits["limits"]
         assert limits["limits"].get("nvidia.com/gpu") == ("2" if real and role == "gpu-worker" else None)
+
+
+def test_a_node_reports_its_packages(tmp_path: Path) -> None:
+    logs = tmp_path / "ray/session_1/logs"
+    logs.mkdir(parents=True)
+    (tmp_path / "ray/session_latest").symlink_to(logs.parent)
+    spec = made()["spec"]
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        hook = group["template"]["spec"]["containers"][0]["lifecycle"]["postStart"]["exec"]["command"]
+        here = [word.replace("/opt/raydock/", f"{ROOT}/docker/") for word in hook]
+        env = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "RAY_TMPDIR": str(tmp_path)}
+        for command in (here, hook):  # other images have no such file
+            subprocess.run(command, env=env, check=True, timeout=600)
+        until((logs / DESCRIPTION).exists)
+        assert json.loads((logs / DESCRIPTION).read_text())["packages"]["ray"] == RAY
+        (logs / DESCRIPTION).unlink()
 
 
 def test_invalid_options_are_refused() -> None:

@@ -73,7 +73,8 @@ def test_an_account_that_the_pods_may_not_use_is_denied(lab: RunningCloud, membe
         "not grant it roles/iam.workloadIdentityUser."
     )
     assert first.fix == (
-        f"gcloud iam service-accounts add-iam-policy-binding {email} --role roles/iam.workloadIdentityUser "
+        'eval "$(python -m cluster env)" && python -m vertex.gcloud gcloud iam service-accounts '
+        f"add-iam-policy-binding {email} --role roles/iam.workloadIdentityUser "
         '--member "serviceAccount:PROJECT.svc.id.goog[ray/cpu-worker]"'
     )
 
@@ -92,6 +93,13 @@ def test_an_unknown_identity_is_unknown_and_a_probe_settles_only_the_heads(lab: 
     assert (unknown.verdict, unknown.fix) == (Outcome.UNKNOWN, "annotate that")
     assert settled.verdict is Outcome.DENIED
     assert settled.message.startswith(f"{principal('ray-head')} lacks storage.objects.get on {URI} ")
+
+
+def test_accounts_with_the_same_fix_are_one_finding(lab: RunningCloud) -> None:
+    head, worker = (JobIdentity(why=f"no {who}", fix="one role", head=who == "a") for who in "ab")
+    (found,) = ask(lab, head, worker).findings
+    assert found.message == f"{URI} could not be checked: no a; no b."
+    assert found.fix == f"one role\nor {storage.PROBE}"
 
 
 def test_an_account_that_does_not_exist_is_denied(lab: RunningCloud) -> None:

@@ -15,7 +15,9 @@ import yaml
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host
-from cloud.controlplane.nodes.engine import BYTES_PER_PID, ContainerNodes, archive, observed_node
+from cloud.controlplane.nodes.docker_api import DockerApi, archive
+from cloud.controlplane.nodes.engine import ContainerNodes, observed_node
+from cloud.controlplane.nodes.hardened import BYTES_PER_PID
 from cloud.controlplane.nodes.networks import Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from raydock import versions
@@ -31,7 +33,7 @@ ENVIRON = {
 }
 
 
-NETWORK = Networks(ContainerNodes.ask, "raydock").name(CLUSTER)
+NETWORK = Networks(DockerApi.ask, "raydock").name(CLUSTER)
 
 
 def engine(socket: str = "/nowhere") -> ContainerNodes:

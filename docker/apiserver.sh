@@ -6,9 +6,13 @@ set -euo pipefail
 W=${1:?}; mkdir -p "$W"; W=$(cd "$W" && pwd); cd "$W"; mkdir -p apt/parts apt/lists/partial apt/cache/archives/partial debs root bin tmp home
 say() { printf '%(%T)T %s\n' -1 "$*"; }
 # 1. a private apt: this machine's own Debian entries, with deb-src, on bookworm, its own lists
-sed -e 's/^Types:.*/Types: deb deb-src/' \
-    -e 's/^Suites:.*security.*/Suites: bookworm-security/' -e '/^Suites: bookworm-security$/!s/^Suites:.*/Suites: bookworm/' \
-    /etc/apt/sources.list.d/debian.sources > apt/parts/k.sources
+if [ -e /etc/apt/sources.list.d/debian.sources ]; then
+  sed -e 's/^Types:.*/Types: deb deb-src/' \
+      -e 's/^Suites:.*security.*/Suites: bookworm-security/' -e '/^Suites: bookworm-security$/!s/^Suites:.*/Suites: bookworm/' \
+      /etc/apt/sources.list.d/debian.sources > apt/parts/k.sources
+else
+  sed -nE 's/^deb(\s.*\sbookworm(-security)?\s.*)$/deb\1\ndeb-src\1/p' /etc/apt/sources.list > apt/parts/k.list
+fi
 A=(-qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$W/apt/parts" -o "Dir::State::lists=$W/apt/lists" -o "Dir::Cache=$W/apt/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none)
 apt-get "${A[@]}" update
 ( cd debs && apt-get "${A[@]}" download golang-1.19-go golang-1.19-src etcd-server golang-github-modern-go-reflect2-dev && apt-get "${A[@]}" source --download-only kubernetes )

@@ -1,0 +1,1 @@
+"""Kubernetes in the lab: a real API server, and a controller that runs RayClusters' pods as containers."""

@@ -1,0 +1,1 @@
+"""What a kubelet does: containers for pods, and the pods' statuses."""
