@@ -54,6 +54,7 @@ BENCHMARKS = {
     "joblib": Benchmark(
         "bench.lesson.joblib_backends", True, "joblib with shared data vs. Ray's own, loky and tasks"
     ),
+    "first_row": Benchmark("bench.lesson.first_row", True, "Ray Data lessons: time before the first row"),
     "tune": Benchmark("bench.lesson.tune", True, "Ray Tune vs. the fits alone; memory per trial"),
     "train": Benchmark("bench.lesson.train", True, "Ray Train vs. xgb.train"),
     "kuberay": Benchmark(

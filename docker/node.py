@@ -60,11 +60,17 @@ METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "638
 # What Ray does when nothing runs. By default, each node's log monitor lists the log folder ten times a second, and its
 # two agents look for their raylet every 0.4 s. The first setting makes that every 0.5 s, so a new process's output
 # appears up to 0.4 s later. The second one concerns agents only; a dead node is found in another way.
-# The third setting is about failed environments: for this many seconds, 600 by default, Ray fails each job that needs
+# By default, each agent collects its node's CPU and memory use every 5 s, the dashboard records metrics of its own as
+# often, and each raylet looks at its disk ten times a second. With the next three settings, these numbers are up to 10
+# and 15 s old, and a full disk is noticed within a second.
+# The last setting is about failed environments: for this many seconds, 600 by default, Ray fails each job that needs
 # the same packages without trying again, even if the network or a setting has been fixed.
 RAY_SETTINGS = {
     "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0",
     "RAY_DASHBOARD_AGENT_CHECK_PARENT_INTERVAL_S": "2",
+    "REPORTER_UPDATE_INTERVAL_MS": "10000",
+    "METRICS_RECORD_INTERVAL_S": "15",
+    "RAY_local_fs_monitor_interval_ms": "1000",
     "BAD_RUNTIME_ENV_CACHE_TTL_SECONDS": "5",
 }
 

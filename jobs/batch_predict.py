@@ -9,12 +9,11 @@
 # ///
 """Predict every row in a bucket with a pool of actors, each of which loads the model once.
 
-Shows      a class in `map_batches`: an expensive object (a model) is created once per worker, not per batch.
-           Predicting takes 0.6 of a CPU, reading and writing 0.4, so that a single CPU can do both.
+Shows      a class in `map_batches`: an expensive object (a model) is created once per worker, not per batch. A batch
+           is a file here, which its actor reads and whose predictions it writes, so that no process has to wait.
 Run        python submit.py jobs/train_xgboost.py && python submit.py jobs/batch_predict.py -- --compare
            python jobs/batch_predict.py --smoke-test              (alone: creates data and a model if needed)
-Needs      1 CPU on a worker, or more for a speed-up; no GPU. Takes 10 seconds.
-           In a short run, one actor may do all the work: each batch goes to the actor with the least work.
+Needs      1 CPU on a worker, or more for a speed-up; no GPU. Takes 5 seconds.
 Dashboard  Jobs, this job: the Ray Data overview. Actors: one `MapWorker(MapBatches(Predictor))` per CPU.
 """
 
@@ -32,14 +31,12 @@ import time
 
 import numpy as np
 import pyarrow as pa
-import ray.data
+import ray
 import xgboost as xgb
 from pyarrow import fs, parquet
-from ray.data.block import BlockAccessor
+from ray.data import DataContext, from_items
 
 ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
-MORE = {"num_cpus": 0.6}  # so that two predictors can't share a CPU
-LESS = {"num_cpus": 0.4, "scheduling_strategy": "SPREAD"}  # each batch is predicted on the node that read it
 MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux reports KiB, macOS bytes
 
 
@@ -64,40 +61,37 @@ def predict(model, table):
 
 
 class Predictor:  # 1. Becomes an actor, which keeps its model loaded
-    """Predicts batches. Adds the predictions and a record for each batch."""
+    """Reads files, predicts their rows, and writes the predictions. Returns a record per file."""
 
-    def __init__(self, model, id):
-        self.model, self.id, self.node = load(model), id, ray.get_runtime_context().get_node_id()
+    def __init__(self, args):
+        self.args, self.model, self.node = args, load(args.model), ray.get_runtime_context().get_node_id()
 
-    def __call__(self, table):
-        start, prediction = time.time(), predict(self.model, table)
+    def __call__(self, batch):  # 2. On a worker. If it dies, another one writes the same file
+        return {
+            "record": [
+                json.dumps(self.file(*one)) for one in zip(batch["number"], batch["name"], strict=True)
+            ]
+        }
+
+    def file(self, number, name):
+        """Read a file and write another one with the same number. Returns the record."""
+        start, (files, _) = time.time(), fs.FileSystem.from_uri(self.args.data)
+        table = parquet.ParquetFile(files.open_input_file(name)).read()
+        ids, (files, folder) = table[self.args.id], fs.FileSystem.from_uri(self.args.predictions)
+        path = f"{folder}/part-{number}.parquet"
+        predictions = pa.table({self.args.id: ids, "prediction": predict(self.model, table)})
+        parquet.write_table(predictions, path, filesystem=files)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-        record = {"node": self.node, "start": start, "end": time.time(), "rows": len(table), "peak_mib": peak}
-        columns = {self.id: table[self.id], "prediction": prediction}
-        return pa.table(columns | {"record": [json.dumps(record)] * len(table)})
+        return {"name": f"file {number}", "node": self.node, "start": start, "end": time.time(),
+                "rows": len(table), "path": path, "peak_mib": peak}  # fmt: skip
 
 
-class ParquetFolder(ray.data.Datasink):
-    """Like `write_parquet(uri)`, but uses the same file names in each run, and returns the `record` column."""
-
-    def __init__(self, uri):
-        self.uri = uri
-
-    def write(self, blocks, ctx):  # 3. On a worker. If it dies, another one writes the same file
-        """Write one file without the records, and return the records."""
-        table = pa.concat_tables(BlockAccessor.for_block(block).to_arrow() for block in blocks)
-        files, folder = fs.FileSystem.from_uri(self.uri)
-        path = f"{folder}/part-{ctx.task_idx}.parquet"
-        parquet.write_table(table.drop_columns("record"), path, filesystem=files)
-        return path, [json.loads(one) for one in table["record"].unique().to_pylist()]
-
-    def on_write_complete(self, result):  # on the driver, after all files are written
-        """Collect the records, and delete files from earlier runs."""
-        self.tasks = [record for _, records in result.write_returns for record in records]
-        files = fs.FileSystem.from_uri(self.uri)[0]
-        for path in set(opened(self.uri)) - {path for path, _ in result.write_returns}:
-            with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
-                files.delete_file(path)  # an earlier run wrote more files, whose rows would be duplicates
+def delete_others(uri, written):
+    """Delete the files of an earlier run that wrote more of them. Otherwise, their rows would be duplicates."""
+    files = fs.FileSystem.from_uri(uri)[0]
+    for path in set(opened(uri)) - written:
+        with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
+            files.delete_file(path)
 
 
 @ray.remote(num_cpus=1)
@@ -161,23 +155,21 @@ def run(args):
     if ALONE and not os.path.exists(args.model):
         make_small(args)
     ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
-    context, found = ray.data.DataContext.get_current(), check(args)
+    begin, cpus = time.time(), int(ray.cluster_resources().get("CPU", 0))
+    found, context = check(args), DataContext.get_current()
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context.enable_progress_bars, context.execution_options.preserve_order = False, True
     context.wait_for_min_actors_s = 60  # otherwise, the first actor to start would take all the work
-    cpus, start = int(min(len(found), ray.cluster_resources()["CPU"])), time.perf_counter()
-    folder, files = ParquetFolder(args.predictions), fs.FileSystem.from_uri(args.data)[0]
-    # 2. A plan of three steps, which the last line runs concurrently. Predicting takes 0.6 of each CPU, reading and
-    #    writing 0.4, so one CPU is enough. The plain version is `predict_alone`.
-    by_file = {"filesystem": files, "override_num_blocks": len(found), "ray_remote_args": LESS}
-    rows = ray.data.read_parquet([*found], **by_file)
-    given = {"fn_constructor_args": (args.model, args.id), "batch_format": "pyarrow", "batch_size": None}
-    predicted = rows.map_batches(Predictor, concurrency=cpus, **given, **MORE)
+    # 3. The list of files, then a plan, which `take_all` runs. The plain version is `predict_alone`.
+    cpus, items = min(len(found), cpus), [{"number": n, "name": name} for n, name in enumerate(found)]
+    names = from_items(items, override_num_blocks=len(items))
+    given = {"fn_constructor_args": (args,), "concurrency": cpus, "num_cpus": 1}
     try:
-        predicted.write_datasink(folder, ray_remote_args=LESS)
+        rows = names.map_batches(Predictor, batch_size=None, **given).take_all()
     except ray.exceptions.GetTimeoutError:
         raise SystemExit(f"Fewer than {cpus} actors started within 60 s: resubmit the job.") from None
-    seconds, tasks = {"ray": time.perf_counter() - start, "alone": None}, folder.tasks
+    seconds, tasks = {"ray": time.time() - begin, "alone": None}, [json.loads(row["record"]) for row in rows]
+    delete_others(args.predictions, {task["path"] for task in tasks})
     uris = (args.data, args.predictions)
     rows, out = (sum(file.metadata.num_rows for file in opened(uri).values()) for uri in uris)
     if rows != out:
@@ -192,8 +184,8 @@ def run(args):
         "version": 1, "job": "batch_predict", "data": f"{rows} rows, {args.data}",
         "nodes": [{"node": n, "id": i, "pool": p, "tasks": ids.count(i)} for i, n, p in nodes if i in ids],
         "cpus": cpus, "seconds": seconds, "speed_up": speed_up, "efficiency": speed_up and speed_up / cpus,
-        "peak_memory_mib": max(task["peak_mib"] for task in tasks), "metrics": {"rows": rows, "model": args.model},
-        "tasks": [{"name": f"batch {number}", **task} for number, task in enumerate(tasks)],
+        "peak_memory_mib": max(task["peak_mib"] for task in tasks), "tasks": tasks,
+        "metrics": {"rows": rows, "model": args.model, "first_row_seconds": tasks[0]["start"] - begin},
     }  # fmt: skip
 
 

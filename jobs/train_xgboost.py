@@ -29,17 +29,19 @@ import sys
 import tempfile
 import time
 
-# Ray Train V2 runs its controller in the driver's process, so that it survives the death of any worker.
-os.environ |= {"RAY_TRAIN_V2_ENABLED": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05"}
+# Ray Train V2's controller runs in the driver's process here, not in another one, and survives the death of any worker.
+os.environ |= {"RAY_TRAIN_V2_ENABLED": "1", "RAY_TRAIN_RUN_CONTROLLER_AS_ACTOR": "0"}
 import numpy as np
 import pyarrow as pa
 import ray.train
 import xgboost as xgb
 from pyarrow import fs, parquet
+from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.train.xgboost import RayTrainReportCallback, XGBoostTrainer
 
 ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
 PATIENCE = 20  # seconds that workers may take to join
+BYTES_PER_VALUE = 16  # the peak: 4 in an array, 8 in XGBoost's matrix, and its histogram's index
 PARAMS = {"objective": "binary:logistic", "eval_metric": ["logloss", "error"], "nthread": 1}
 
 
@@ -51,15 +53,22 @@ def files_of(uri):
     return [parquet.ParquetFile(files.open_input_file(name)) for name in names]
 
 
-def matrices(config, rank=0, workers=1):
-    """The training rows, with every fifth row held out. 1. A worker's rank determines which row groups it takes, so
-    that each rank gets the same rows again after a worker has died."""
+def matrices(config, rank=0, workers=1, kinds=(False, True)):
+    """The training rows, and every fifth row, which is held out. 1. A worker's rank determines which row groups it
+    takes, so that each rank gets the same rows again after a worker has died."""
     groups = [(file, n) for file in files_of(config["data"]) for n in range(file.num_row_groups)]
-    tables = [file.read_row_group(n, config["columns"]) for file, n in groups[rank::workers]]
-    held = np.concatenate([np.arange(len(table)) % 5 == 4 for table in tables])
-    rows = pa.concat_tables(tables).select(config["columns"]).to_pandas().to_numpy("float32")
-    X, y, names = rows[:, :-1], rows[:, -1], config["columns"][:-1]
-    return [xgb.DMatrix(X[some], y[some], feature_names=names, nthread=1) for some in (~held, held)]
+    parts = {kind: [] for kind in kinds}
+    for file, n in groups[rank::workers]:  # one at a time, because a table takes more memory than float32
+        table = file.read_row_group(n, config["columns"]).select(config["columns"])
+        rows, held = table.to_pandas().to_numpy("float32"), np.arange(len(table)) % 5 == 4
+        for kind in kinds:
+            parts[kind].append(rows[held == kind])
+    return [matrix(np.concatenate(parts.pop(kind)), config["columns"][:-1]) for kind in kinds]
+
+
+def matrix(rows, names):
+    """Rows for XGBoost. The label is the last column."""
+    return xgb.DMatrix(rows[:, :-1], rows[:, -1], feature_names=names, nthread=1)
 
 
 def train(config, train, held, done=0, **more):
@@ -107,7 +116,7 @@ def train_on_a_worker(config):
 @ray.remote(num_cpus=1, max_retries=5)
 def score(config, uri=None):
     """Score the held-out rows on one worker CPU, with the model at the URI or one trained here without Ray Train."""
-    start, data = time.perf_counter(), matrices(config)
+    start, data = time.perf_counter(), matrices(config, kinds=(True,) if uri else (False, True))
     loaded = time.perf_counter()
     if uri:
         files, path = fs.FileSystem.from_uri(uri)
@@ -115,11 +124,10 @@ def score(config, uri=None):
     else:
         model = train(config, *data)
     seconds = {"seconds": time.perf_counter() - start, "train_seconds": time.perf_counter() - loaded}
-    scores = dict(part.split(":") for part in model.eval(data[1], "").split()[1:])
+    scores = dict(part.split(":") for part in model.eval(data[-1], "").split()[1:])
     return {
         "accuracy": 1 - float(scores["-error"]),
         "log_loss": float(scores["-logloss"]),
-        "rows": sum(one.num_row() for one in data),
         **seconds,
     }
 
@@ -127,10 +135,8 @@ def score(config, uri=None):
 @ray.remote(num_cpus=0, num_gpus=1)
 def use_of_gpu():
     """On a worker: what XGBoost does with its GPU. Without CUDA, it would train on the CPU and only warn."""
-    if (
-        os.environ.get("RAYDOCK_SIMULATED_GPU") or os.environ.get("RAYDOCK_GPU") == "simulated"
-    ):  # set by its node
-        return "simulated"
+    if os.environ.get("RAYDOCK_SIMULATED_GPU") or os.environ.get("RAYDOCK_GPU") == "simulated":
+        return "simulated"  # according to its node
     return "real" if xgb.build_info()["USE_CUDA"] else "unused"
 
 
@@ -190,8 +196,24 @@ def check(args):
             fewer = "Use fewer workers, or add some to the cluster"
             raise SystemExit(f"--workers {args.workers}: the cluster has {have} {kind}. {fewer}.")
         time.sleep(1)
-    best = (schema.metadata or {}).get(b"best_accuracy")  # make_data.py stores it in its files
-    return [name for name in numbers if name not in (args.label, "id")] + [args.label], best and float(best)
+    columns = [name for name in numbers if name not in (args.label, "id")] + [args.label]
+    rows, best = sum(one.metadata.num_rows for one in found), (schema.metadata or {}).get(b"best_accuracy")
+    check_memory(args, rows, len(columns), kind)
+    return columns, best and float(best), rows  # make_data.py stores the best possible accuracy in its files
+
+
+def check_memory(args, rows, columns, kind):
+    """Exit if a worker's share of the rows can't fit into its memory. With --compare, one worker reads all of them."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get(kind)]
+    has, workers = min(node.get("memory", 2**63) for node in nodes), 1 if args.compare else args.workers
+    if (needs := rows / workers * columns * BYTES_PER_VALUE) > has:
+        raise too_large(args, rows, f"a worker needs {needs / 2**30:.1f} GiB, but has {has / 2**30:.1f} GiB")
+
+
+def too_large(args, rows, why):
+    """The error for data that does not fit into the workers' memory."""
+    more = "Omit --compare, or use" if args.compare else f"Use more workers than {args.workers}, or"
+    return SystemExit(f"{rows:,} rows are too many: {why}. {more} workers with more memory, or fewer rows.")
 
 
 def run(args):
@@ -199,19 +221,27 @@ def run(args):
     if ALONE and not os.path.exists(args.data):
         make_small_data(args.data)
     ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
-    columns, best = check(args)
+    columns, best, rows = check(args)
     gpu = check_gpu() if args.use_gpu else None
     params = PARAMS | ({"device": "cuda"} if gpu == "real" else {})
     config = {"data": args.data, "columns": columns, "rounds": args.rounds, "params": params}
     config["every"] = args.checkpoint_every
+    # How often the driver asks workers for reports, which takes CPU time from them. 2 s would delay the short rounds.
+    os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = str(min(0.5, 0.05 * args.checkpoint_every))
     start, model = time.perf_counter(), f"{args.storage_path}/model.ubj"
     again = ray.train.FailureConfig(max_failures=3)  # 4. Restarts training if a worker dies
-    result = XGBoostTrainer(
+    trainer = XGBoostTrainer(
         train_on_a_worker,
         train_loop_config=config,
         scaling_config=ray.train.ScalingConfig(num_workers=args.workers, use_gpu=args.use_gpu),
         run_config=ray.train.RunConfig(storage_path=args.storage_path, failure_config=again),
-    ).fit()
+    )
+    try:
+        result = trainer.fit()
+    except TrainingFailedError as error:
+        if "low on memory" in str(error) or "OOM" in str(error):
+            raise too_large(args, rows, "a worker died, probably because it ran out of memory") from None
+        raise
     reports = [metrics for _, metrics in result.best_checkpoints]
     files, path = fs.FileSystem.from_uri(model)
     files.copy_file(f"{result.checkpoint.path}/model.ubj", path)
@@ -236,7 +266,7 @@ def run(args):
     speed_up = alone and alone["seconds"] / seconds
     return {
         "version": 1, "job": "train_xgboost",
-        "data": f"{'synthetic' if best else 'as given'}, {scored['rows']} x {len(columns) - 1}, {args.data}",
+        "data": f"{'synthetic' if best else 'as given'}, {rows} x {len(columns) - 1}, {args.data}",
         "nodes": [{"node": n, "id": i, "pool": p, "tasks": ids.count(i)} for i, n, p in nodes if i in ids],
         "cpus": args.workers, "seconds": {"ray": seconds, "alone": alone and alone["seconds"]},
         "speed_up": speed_up, "efficiency": speed_up and speed_up / args.workers,

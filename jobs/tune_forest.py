@@ -21,6 +21,7 @@ Dashboard  Jobs, this job: the `load` task, then one `trial` actor per CPU, whic
 
 import argparse
 import collections
+import contextlib
 import json
 import logging
 import os
@@ -39,7 +40,7 @@ from ray import tune
 from sklearn.datasets import fetch_covtype
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
-from tune_tables import lines_of, write_tables
+from tune_tables import Progress, lines_of, words, write_tables
 
 POSSIBLE = 0.9  # share of the synthetic labels that a model can learn; the others are a random class
 STORE = "gs://lab-models" if "RAY_ADDRESS" in os.environ else tempfile.gettempdir()  # or a local folder
@@ -82,67 +83,59 @@ def accuracy_of_fold(X, y, train, test, config):
 
 
 def peak_memory():
-    """This process's peak memory in MiB, with and without mapped memory (the object store and libraries)."""
+    """The peak memory in MiB since the last call, with and without mapped memory (the object store and libraries)."""
     if sys.platform != "linux":
         return dict.fromkeys(("peak_mib", "private_mib"), getrusage(RUSAGE_SELF).ru_maxrss / 2**20)
     status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
     peak, *mapped = (int(status[name].split()[0]) / 1024 for name in ("VmHWM", "RssShmem", "RssFile"))
+    with contextlib.suppress(
+        OSError
+    ):  # some sandboxes lack it; then it is the peak since the process started
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
     return {"peak_mib": peak, "private_mib": peak - sum(mapped)}
 
 
-def trial(config, source, stored):
-    """Score one configuration on a worker. Without Ray: `[accuracy_of_fold(X, y, *f, config) for f in FOLDS...]`."""
-    node, start = ray.get_runtime_context().get_node_id(), time.time()
-    # 1. The references become read-only arrays in this node's shared memory. With --naive, each trial has a copy
-    X, y = ray.get(list(stored)) if stored else load(*source)[:2]
-    scores, checkpoint, saved = [], tune.get_checkpoint(), start
-    if checkpoint:  # 2. This trial was interrupted, or its node died. These folds are already done
-        with checkpoint.as_directory() as folder:
-            scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
-    for fold in list(FOLDS.split(X, y))[len(scores) :]:
-        scores.append(accuracy_of_fold(X, y, *fold, config))
-        # 3. Writing a checkpoint to a bucket takes half a second, so it must save more work than that
-        if len(scores) < FOLDS.n_splits and time.time() - saved > WORTH_SAVING:
-            save(scores)
-            saved = time.time()
-    tune.report(
-        {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()} | peak_memory()
-    )
+class Trial(tune.Trainable):
+    """Scores one configuration on a worker. Without Ray: `[accuracy_of_fold(X, y, *f, config) for f in FOLDS...]`."""
 
+    def setup(self, config, source, stored):
+        """Tune calls this when the process starts, which then runs one trial after the other."""
+        # 1. The references become read-only arrays in this node's shared memory. With --naive, each trial has a copy
+        self.load = lambda: ray.get(list(stored)) if stored else load(*source)[:2]
+        self.reset_config(config)
 
-def save(scores):
-    """Write a checkpoint, which Tune moves to the storage path."""
-    with tempfile.TemporaryDirectory() as folder:
-        pathlib.Path(folder, "scores.json").write_text(json.dumps(scores))
-        tune.report({"accuracy": np.mean(scores)}, checkpoint=tune.Checkpoint.from_directory(folder))
+    def reset_config(self, config):
+        """Tune calls this before the process's next trial."""
+        self.config, self.scores, self.start = config, [], None
+        return True
 
+    def step(self):
+        """Tune calls this until the result is done. Scores the remaining folds, or those that take WORTH_SAVING s."""
+        begun = time.time()
+        if self.start is None:
+            self.start, _ = begun, peak_memory()  # the process may have loaded the data, or run another trial
+        X, y = self.load()
+        for fold in list(FOLDS.split(X, y))[len(self.scores) :]:
+            self.scores.append(accuracy_of_fold(X, y, *fold, self.config))
+            if time.time() - begun > WORTH_SAVING:
+                break
+        done, node = len(self.scores) == FOLDS.n_splits, ray.get_runtime_context().get_node_id()
+        result = {"accuracy": np.mean(self.scores), "node": node, "start": self.start, "end": time.time()}
+        # 2. Writing a checkpoint to a bucket takes half a second, so it must save more work than that
+        return result | peak_memory() | {"done": done, "should_checkpoint": not done}
 
-def words(config):
-    """Format the configuration for the log."""
-    return "depth {max_depth}, {n_estimators} trees, alpha {ccp_alpha:g}".format(**config)
+    def save_checkpoint(self, folder):
+        """Tune calls this after each step with `should_checkpoint`, and moves the file to the storage path."""
+        pathlib.Path(folder, "scores.json").write_text(json.dumps(self.scores))
 
-
-class Progress(tune.Callback):
-    """Prints a line for each trial that finishes or is restarted."""
-
-    def on_trial_complete(self, iteration, trials, trial, **info):
-        """Print the trial's accuracy, node and duration."""
-        done, last = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
-        node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == last["node"]), "a lost node")
-        took = f"{last['accuracy']:.4f} ({node}, {last['end'] - last['start']:.1f} s)"
-        print(f"trial {done} of {len(trials)}: {words(trial.config)}: {took}", flush=True)
-
-    def on_trial_recover(self, iteration, trials, trial, **info):
-        """Print that the trial resumes on another node."""
-        print(f"lost: {words(trial.config)}: resuming from its last checkpoint on another node", flush=True)
+    def load_checkpoint(self, folder):
+        """3. This trial was interrupted, or its node died. These folds are already done."""
+        self.scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
 
 
 class LastInLine(tune.schedulers.FIFOScheduler):
-    """Gives a free actor to the last trial in the queue.
-
-    By default it goes to the first one, for which Tune may be starting an actor, and that actor is killed. If trials
-    take less time than an actor's start, no second actor may ever start, so that all trials run on one CPU.
-    """
+    """Gives a free actor to the last trial in the queue. By default it goes to the first one, for which Tune may be
+    starting an actor on another CPU, and that actor is killed. Then all short trials run on one CPU."""
 
     def choose_trial_to_run(self, controller):
         """Tune calls this whenever a trial can be started."""
@@ -155,12 +148,13 @@ def grid_with_ray(args, grid, name, stored):
     # Every 5 seconds, Tune saves which trials have finished: this is what --resume may lose after a crash.
     os.environ.update(TUNE_GLOBAL_CHECKPOINT_S="5", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
     # 4. One CPU per trial keeps trials off the head node. `stored` contains references, not the data
-    work = tune.with_parameters(trial, source=(args.data, args.label, args.rows), stored=stored)
+    work = tune.with_parameters(Trial, source=(args.data, args.label, args.rows), stored=stored)
     work, path = tune.with_resources(work, {"cpu": 1}), f"{args.storage_path}/{name}"
     space = {key: tune.grid_search(values) for key, values in grid.items()}
     again = tune.FailureConfig(max_failures=5)  # 5. If a trial's node dies, the trial resumes elsewhere
     to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
-    run = tune.RunConfig(**to, failure_config=again)
+    checkpoints = tune.CheckpointConfig(checkpoint_at_end=False)  # its result is enough
+    run = tune.RunConfig(**to, failure_config=again, checkpoint_config=checkpoints)
     # 6. A new process for each trial would be slow
     config = tune.TuneConfig(reuse_actors=True, scheduler=LastInLine())
     begun = args.resume and tune.Tuner.can_restore(path)  # before a new Tuner writes to the path
@@ -170,7 +164,7 @@ def grid_with_ray(args, grid, name, stored):
         else:
             tuner = tune.Tuner(work, param_space=space, tune_config=config, run_config=run)
         results, begun = tuner.fit(), True
-        # If an actor dies while Tune reassigns it, Tune counts two failures and gives up on the trial.
+        # If an actor dies while Tune reassigns it, Tune counts two failures and gives up on the trial
         if not any(isinstance(error, ray.exceptions.RayActorError) for error in results.errors):
             break
     return results
@@ -182,6 +176,11 @@ def grid_alone(X, y, configs):
     start = time.perf_counter()
     mean = [np.mean([accuracy_of_fold(X, y, *fold, one) for fold in FOLDS.split(X, y)]) for one in configs]
     return mean, time.perf_counter() - start
+
+
+@ray.remote(num_cpus=1)
+def start_process():
+    """Does nothing, but starts a process on each CPU. Tune would do this later, before it starts a trial's process."""
 
 
 def wait_for_cpus(at_least=1, seconds=120):
@@ -230,9 +229,10 @@ def run(args):
     wait_for_cpus()
     begin = time.time()
     # 8. A task loads the data on a worker. If the node dies, Ray recreates its return values, but objects from
-    #    `ray.put` would be lost. Its process exits afterwards, so that no trial inherits its memory.
-    making = ray.remote(num_cpus=1, max_retries=5, num_returns=3, max_calls=1)(load)
-    *stored, about = making.remote(*source)
+    #    `ray.put` would be lost. Meanwhile, the other CPUs start processes for Tune.
+    *stored, about = ray.remote(num_cpus=1, max_retries=5, num_returns=3)(load).remote(*source)
+    for _ in range(int(ray.cluster_resources()["CPU"])):
+        start_process.remote()
     try:
         about = ray.get(about)
     except ray.exceptions.RayTaskError as error:

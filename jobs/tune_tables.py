@@ -1,8 +1,31 @@
-"""The tables and the plot of a grid of trials. `jobs/tune_forest.py` imports this file."""
+"""The log lines, the tables and the plot of a grid of trials. `jobs/tune_forest.py` imports this file."""
 
 import collections
 import io
 import json
+
+import ray
+from ray import tune
+
+
+def words(config):
+    """Format the configuration for the log."""
+    return "depth {max_depth}, {n_estimators} trees, alpha {ccp_alpha:g}".format(**config)
+
+
+class Progress(tune.Callback):
+    """Prints a line for each trial that finishes or is restarted."""
+
+    def on_trial_complete(self, iteration, trials, trial, **info):
+        """Print the trial's accuracy, node and duration."""
+        done, last = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
+        node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == last["node"]), "a lost node")
+        took = f"{last['accuracy']:.4f} ({node}, {last['end'] - last['start']:.1f} s)"
+        print(f"trial {done} of {len(trials)}: {words(trial.config)}: {took}", flush=True)
+
+    def on_trial_recover(self, iteration, trials, trial, **info):
+        """Print that the trial resumes on another node."""
+        print(f"lost: {words(trial.config)}: resuming from its last checkpoint on another node", flush=True)
 
 
 def lines_of(rows, alpha):

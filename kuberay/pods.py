@@ -6,17 +6,13 @@ Source: ray-project/kuberay v1.7.0, `controllers/ray/common/pod.go`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydock.answers import mapping, number, rows, text
+from kuberay.quantity import quantity
+from raydock.answers import mapping, rows, text
 
-# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
-QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:([KMGTPE])i|([numkMGTPE]))?")
-BINARY = "KMGTPE"
-DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 ANNOTATION = "iam.gke.io/gcp-service-account"  # of a Kubernetes service account: its Google account
 START_PARAMS = {"num-cpus": "CPU", "num-gpus": "GPU", "memory": "memory"}
 
@@ -61,14 +57,3 @@ def resources_of(container: Mapping[str, Any], start: Mapping[str, Any]) -> dict
     }
     found |= {name: quantity(start[key]) for key, name in START_PARAMS.items() if key in start}
     return found | {"CPU": float(math.ceil(found["CPU"]))} if "CPU" in found else found
-
-
-def quantity(value: object) -> float:
-    """A Kubernetes quantity such as "500m" or "4Gi"; 0 if it is not one."""
-    found = QUANTITY.fullmatch(str(value))
-    if not found:
-        return 0.0
-    amount, binary, decimal = found.groups()
-    if binary:
-        return number(float(amount) * 1024.0 ** (BINARY.index(binary) + 1))
-    return number(float(amount) * 10.0 ** DECIMAL.get(decimal or "", 0))

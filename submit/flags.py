@@ -195,13 +195,16 @@ def add_run_options(parser: Parser) -> None:
     submission.add_argument(
         "--alone",
         action="store_true",
-        help="wait until no other job is running, so that `python -m iam used` can tell what this one used",
+        help="run while no other job does: wait for those that are running, and let new ones wait, so that `python -m "
+        "iam used` can tell what this one used",
     )
     submission.add_argument(
         "--as-least",
         metavar="JOB",
         type=job_id,
-        help="run as a new service account with only the roles that JOB used, which proves that they are enough",
+        action="append",
+        help="run as a new service account with only the roles that JOB used, which proves that they are enough "
+        "(repeatable: the roles for several runs)",
     )
     submission.add_argument(
         "--ephemeral",

@@ -59,7 +59,7 @@ class Options:
     operands: tuple[str, ...] = ()
     output: Path | None = None
     alone: bool = False
-    as_least: str = ""  # the submission id whose roles are used
+    as_least: tuple[str, ...] = ()  # the submission ids whose roles are used
     target_options: TargetOptions = TargetOptions()
     own_words: tuple[str, ...] = ()
     ephemeral: bool = False
@@ -173,6 +173,7 @@ def parser_of_all_options() -> Parser:
 def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, ...]) -> Options:
     """Convert the result of argparse. Raises UsageError."""
     deadline = getattr(namespace, "deadline", None)
+    require_lab(namespace)
     refuse_as_least(namespace)
     require_ephemeral(namespace)
     return Options(
@@ -194,21 +195,27 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
         operands=tuple(getattr(namespace, "operands", ())),
         output=getattr(namespace, "output", None),
         alone=getattr(namespace, "alone", False),
-        as_least=getattr(namespace, "as_least", None) or "",
+        as_least=tuple(getattr(namespace, "as_least", None) or ()),
         ephemeral=getattr(namespace, "ephemeral", False),
         manifest=getattr(namespace, "manifest", None),
         target_options=replace(target_options_of(namespace), methods=methods_of(verb, deadline is not None)),
     )
 
 
+def require_lab(namespace: argparse.Namespace) -> None:
+    """Raise UsageError for an option that works only in the lab if the job is sent elsewhere."""
+    for flag in ("alone", "as_least"):
+        if getattr(namespace, flag, None) and (namespace.target != "local" or namespace.address):
+            name = f"--{flag.replace('_', '-')}"
+            raise UsageError(
+                f"{name} runs a job in the lab, not on another cluster.", "omit --target and --address"
+            )
+
+
 def refuse_as_least(namespace: argparse.Namespace) -> None:
     """Raise UsageError for `--as-least` with an option that it can't be combined with."""
     if not getattr(namespace, "as_least", None):
         return
-    if namespace.target != "local" or namespace.address:
-        raise UsageError(
-            "--as-least runs a job in the lab, not on another cluster.", "omit --target and --address"
-        )
     for flag in ("dry_run", "no_wait"):
         if getattr(namespace, flag):
             name = f"--{flag.replace('_', '-')}"

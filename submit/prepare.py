@@ -71,7 +71,7 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Pre
     )
     from .privilege.declares import about
 
-    plan = replace(plan, about=about(plan))
+    plan = replace(plan, about=about(plan, options.alone))
     return Prepared(plan, digest, cluster, trouble, answer)
 
 

@@ -115,10 +115,6 @@ async def send(
     """Upload the package if the cluster lacks it, and submit the job. Raises ServerError, Unreachable."""
     plan = prepared.plan
     progress.attach = f"python submit.py {dashboard.target.flags}attach {plan.submission_id}"
-    if options.alone:
-        from .privilege.alone import wait_until_idle
-
-        await wait_until_idle(dashboard, options.deadline, console.say)
     try:
         sent = await submission.upload(dashboard, plan, prepared.pack)
         await submission.submit_when_there_is_room(dashboard, plan, progress, options.deadline, console.say)
@@ -157,13 +153,23 @@ async def follow(
     if transient:
         console.say(keeper.note)
     link = job_link(dashboard, submission_id) if console.interactive else ""
-    outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers, link), options, console)
-    # After the result, which must not wait for the lab's record.
+    finished, following = outcome.Ended(job, log, dashboard.target.name, workers, link), ""
+    try:
+        following = outcome.deliver(finished, options, console)
+        outcome.write(finished, options)
+    finally:  # after the result, which must not wait for the lab's record
+        await show_access(dashboard, job, log, console)
+        if following:
+            console.say(following)
+    return job
+
+
+async def show_access(dashboard: Dashboard, job: Job, log: Log, console: Console) -> None:
+    """Say what the job was denied, or whether its header declares what it used."""
     if access := await access_line(dashboard, job):
         console.wrapped("", access)
     elif job.status == "FAILED" and (denial := last_denial(log.tail)):
         console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
-    return job
 
 
 async def access_line(dashboard: Dashboard, job: Job) -> str:

@@ -16,9 +16,7 @@ from .plan import JobPlan
 from .preflight import full, room
 from .progress import Progress
 
-CLUSTER_FULL = (
-    429  # the response of a cluster that is running as many jobs as it can: cloud/gateway/job_limit.py
-)
+CLUSTER_FULL = 429  # the response of a cluster on which the job can't start now: cloud/gateway/job_limit.py
 RETRY = (1.0, 3.0)  # seconds until the next attempt in that case
 TRIES = 4
 PAUSE = 0.5  # seconds before the first retry; doubles with each retry
@@ -40,7 +38,7 @@ async def submit_when_there_is_room(
     deadline: float | None,
     notify: Callable[[str], None],
 ) -> None:
-    """Submit the job. If the cluster is running as many as it can, wait up to `deadline` seconds for one to finish."""
+    """Submit the job. If it can't start because of other jobs, wait up to `deadline` seconds for them to finish."""
     began, waiting = time.monotonic(), False
     while True:
         progress.sending = True
@@ -52,7 +50,7 @@ async def submit_when_there_is_room(
             if fault.status != CLUSTER_FULL or expired:
                 raise
             if not waiting:
-                notify("the cluster is running as many jobs as it can; waiting for one to finish")
+                notify(f"waiting: {fault.message.partition(': ')[2]}")  # the gateway's reason
             waiting = True
             await asyncio.sleep(random.uniform(*RETRY))
 

@@ -55,6 +55,8 @@ def markdown(results: Report) -> str:
 LEGEND = (
     "Values are medians, unless the row specifies another quantile, followed by p25–p75 and the number of runs in "
     "parentheses. The ratio is ours / stock, followed by p25–p75 of the pairs' ratios. "
+    "With a confidence interval, it is the median of the pairs' ratios; its goal is met if the whole interval meets "
+    "it, and unclear if only a part does. "
     "Stock is `ray job submit`, unless the row specifies something else. "
     "Ours and stock ran in pairs, in alternating order."
 )
@@ -90,7 +92,7 @@ def cells(row: Comparison) -> list[str]:
         sample(row.stock, row.unit) if row.stock else "–",
         ratio(row),
         aim(row.aim, row.unit),
-        {True: "yes", False: "**no**", None: "–"}[row.met],
+        {True: "yes", False: "**no**", None: "unclear" if row.paired and row.aim else "–"}[row.met],
     ]
 
 
@@ -118,6 +120,8 @@ def ratio(row: Comparison) -> str:
     if row.ratio is None:
         return "–"
     spread = row.ratio_spread
+    if row.paired and spread:
+        return f"{row.ratio:.3f} (95% confidence: {spread[0]:.3f}–{spread[1]:.3f})"
     return f"{row.ratio:.2g}" + (f" ({spread[0]:.2g}–{spread[1]:.2g})" if spread else "")
 
 
@@ -163,6 +167,7 @@ def row_as_json(row: Comparison) -> dict[str, Any]:
         "ratio": row.ratio,
         "aim": {"of": row.aim.of.value, "most": row.aim.most, "strict": row.aim.strict} if row.aim else None,
         "met": row.met,
+        "paired": row.paired,
     }
 
 
@@ -195,6 +200,7 @@ def row_of(value: Mapping[str, Any]) -> Comparison:
         sample_of(value["ours"]),
         sample_of(value["stock"]) if value["stock"] else None,
         Aim(Of(aimed["of"]), aimed["most"], aimed["strict"]) if aimed else None,
+        bool(value.get("paired")),
     )
 
 

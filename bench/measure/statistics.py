@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import floor
+from math import comb, floor
 
 
 def quantile(values: Sequence[float], q: float) -> float:
@@ -17,6 +17,22 @@ def quantile(values: Sequence[float], q: float) -> float:
     low = floor(place)
     high = min(low + 1, len(ranked) - 1)
     return ranked[low] + (ranked[high] - ranked[low]) * (place - low)
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """A confidence interval of the median: the sign test's, which assumes no distribution.
+
+    Its ends are the values at ranks k and n + 1 - k. k is the largest one for which fewer than k values are below the
+    median, or above it, with a probability of at most 1 - confidence: their number is binomial. The smallest and the
+    largest value if there are fewer than 6.
+    """
+    if not values:
+        raise ValueError("no values")
+    ranked, outside, k = sorted(values), 0.0, 0
+    while 2 * (outside := outside + comb(len(ranked), k) / 2 ** len(ranked)) <= 1 - confidence:
+        k += 1
+    place = max(k - 1, 0)
+    return ranked[place], ranked[-1 - place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +91,18 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A row in the table. `unit` is "s", "bytes", "MiB" or "right" (1 if a result is correct, otherwise 0)."""
+    """A row in the table. `unit` is "s", "µs", "bytes", "MiB" or "right" (1 if a result is correct, otherwise 0).
+
+    `paired`: the ratio is the median of the pairs' ratios instead of the ratio of the medians, and the goal applies to
+    its 95% confidence interval. That is for effects smaller than the drift between pairs.
+    """
 
     what: str
     unit: str
     ours: Sample
     stock: Sample | None = None
     aim: Aim | None = None
+    paired: bool = False
 
     @classmethod
     def of(
@@ -91,27 +112,35 @@ class Comparison:
         return cls(what, unit, Sample.of(ours), Sample.of(stock), aim)
 
     @property
+    def ratios(self) -> list[float]:
+        """The pairs' ratios."""
+        if self.stock is None or len(self.ours.runs) != len(self.stock.runs):
+            return []
+        return [ours / stock for ours, stock in zip(self.ours.each, self.stock.each, strict=True) if stock]
+
+    @property
     def ratio(self) -> float | None:
         """Ours / stock. None if the stock value is missing or 0."""
         if self.stock is None or self.unit == "right" or not self.stock.value:
             return None
-        return self.ours.value / self.stock.value
+        return quantile(self.ratios, 0.5) if self.paired else self.ours.value / self.stock.value
 
     @property
     def ratio_spread(self) -> tuple[float, float] | None:
-        """p25 and p75 of the pairs' ratios. None if there are no pairs."""
-        if self.ratio is None or self.stock is None or len(self.ours.runs) != len(self.stock.runs):
+        """p25 and p75 of the pairs' ratios, or the confidence interval of their median. None if there are no pairs."""
+        if self.ratio is None or not (ratios := self.ratios):
             return None
-        pairs = zip(self.ours.each, self.stock.each, strict=True)
-        ratios = [ours / stock for ours, stock in pairs if stock]
-        return quantile(ratios, 0.25), quantile(ratios, 0.75)
+        return median_interval(ratios) if self.paired else (quantile(ratios, 0.25), quantile(ratios, 0.75))
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met. None if there is no goal, or no value to check."""
+        """Whether the goal is met. None if there is no goal, no value to check, or an interval on both sides of it."""
         if self.aim is None:
             return None
         if self.aim.of is Of.RIGHT:
             return all(self.ours.values)
         value = self.ratio if self.aim.of is Of.RATIO else self.ours.value
+        if self.paired and self.aim.of is Of.RATIO and (ends := self.ratio_spread):
+            low, high = map(self.aim.holds, ends)
+            return high if low == high else None
         return None if value is None else self.aim.holds(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +67,13 @@ class Journal:
     def path(self, number: int) -> Path:
         """The file with that number."""
         return self.folder / f"{number:06}.jsonl"
+
+    def oldest(self) -> list[bytes]:
+        """The lines of the oldest file that is still there."""
+        for path in self.files():
+            with suppress(FileNotFoundError):
+                return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+        return []
 
     def lines(self, since: float = 0) -> Iterator[bytes]:
         """The lines, oldest first, without the files that were last written before `since` (Unix time).

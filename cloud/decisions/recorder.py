@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ log = logging.getLogger("cloud")
 
 SLICE = 1.0  # seconds; decisions of two consecutive jobs are this far apart, as a job takes longer to start
 MOST = 2_000  # entries in memory, after which they are written early
+LONGEST = 2_048  # characters of a name: more than an object's can have. A prefix in a batch request may have megabytes
 
 
 @dataclass(slots=True)
@@ -33,20 +35,20 @@ class Recorder:
         self, principal: str, permission: str, resource: str, granted: bool, prefix: str | None = None
     ) -> None:
         """Record one decision about the current call. The same check in one call counts once."""
-        call = CURRENT.get()
+        call, resource = CURRENT.get(), resource[:LONGEST]
         if self.journal is None or call is None:
             return
         check = (permission, resource, granted)
         if check not in call.principals:
             call.principals[check] = principal
-            listed = prefix if permission == "storage.objects.list" else None
+            listed = (prefix or "")[:LONGEST] if permission == "storage.objects.list" else None
             self.tally(
                 Key(principal, permission, resource, listed, granted, call.source, call.client)
             ).count += 1
 
     def moved(self, permission: str, resource: str, size: int) -> None:
         """Add bytes of content to a decision that granted the current call this permission."""
-        call = CURRENT.get()
+        call, resource = CURRENT.get(), resource[:LONGEST]
         if self.journal is None or call is None or not size:
             return
         if principal := call.principals.get((permission, resource, True)):
@@ -100,19 +102,23 @@ class Recorder:
 
 
 def read(journal: Journal, since: float, until: float, lost: int) -> dict[str, Any]:
-    """The journal's entries between two times. Skips lines that are not entries."""
+    """The journal's entries between two times."""
     merged: dict[Key, Tally] = {}
-    oldest = float("inf")
     dropped = journal.dropped
-    for line in journal.lines(since if not dropped else 0):
-        try:
-            key, tally = of_line(line)
-        except (ValueError, TypeError):
-            continue
-        oldest = min(oldest, tally.first)
+    oldest = (
+        min((tally.first for _, tally in entries(journal.oldest())), default=float("inf")) if dropped else 0
+    )
+    for key, tally in entries(journal.lines(since)):
         if tally.last >= since and tally.first <= until:
             known = merged.setdefault(key, tally)
             if known is not tally:
                 known.add(tally)
     complete = not lost and not (dropped and oldest > since)
     return {"version": 1, "complete": complete, "decisions": [as_json(*one) for one in merged.items()]}
+
+
+def entries(lines: Iterable[bytes]) -> Iterator[tuple[Key, Tally]]:
+    """The entries in lines. Skips those that are not entries."""
+    for line in lines:
+        with suppress(ValueError, TypeError):
+            yield of_line(line)

@@ -10,7 +10,7 @@ Requests to the dashboard are authenticated by key or session (cloud/gateway/aut
   User-Agent (as PowerShell does) or without any, the gateway sends its own name.
 - Bodies pass through unchanged, compressed or not, chunk by chunk, with backpressure.
 
-If the head has reached its job limit (cloud/gateway/job_limit.py), the gateway responds to a new job with 429.
+If a new job can't start now (cloud/gateway/job_limit.py), the gateway responds with 429.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cloud.gateway import auth
 from cloud.gateway.access_log import PathLog, http_log
 from cloud.gateway.auth import Handler, refused
 from cloud.gateway.gate import Gate
-from cloud.gateway.job_limit import RETRY_AFTER, TooManyJobs
+from cloud.gateway.job_limit import RETRY_AFTER, TooManyJobs, asks_alone
 from cloud.gateway.upstream_request import end_to_end, local_location, upstream_headers, upstream_url
 from cloud.gateway.websocket import relay
 
@@ -90,22 +90,18 @@ async def defer_continue(_: web.Request) -> None:
 
 
 async def proxy_request(request: web.Request, gate: Gate) -> web.StreamResponse:
-    """Forward an authenticated request. Responds to a new job with 429 if the head has reached its job limit."""
+    """Forward an authenticated request. Responds with 429 to a new job that can't start now."""
     if unquote(auth.path_of(request)).startswith(JOB_API) and gate.faults.control_plane():
         return refused(request, 503, AWAY)
     if is_websocket(request):
         return await proxy_websocket(request, gate)
     # Ray's router decodes the path before matching its routes.
-    if (
-        not gate.job_limit.max_jobs
-        or request.method != "POST"
-        or unquote(auth.path_of(request)) != "/api/jobs/"
-    ):
+    if request.method != "POST" or unquote(auth.path_of(request)) != "/api/jobs/":
         return await proxy_http(request, gate)
     body = Body(request, gate.limit)
     try:
         content = b"".join([chunk async for chunk in body.chunks()])  # before a slot is taken
-        async with gate.job_limit.slot(request.app[UPSTREAM], gate.dashboard):
+        async with gate.job_limit.slot(request.app[UPSTREAM], gate.dashboard, asks_alone(content)):
             return await proxy_http(request, gate, content)
     except TooManyJobs as error:
         answer = refused(request, 429, str(error))

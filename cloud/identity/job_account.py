@@ -52,7 +52,7 @@ class JobAccount:
         if self.lab_state.job_is_set:
             job = self.lab_state.job.removeprefix("serviceAccount:")
             raise ApiError(409, "set", f"LAB_SERVICE_ACCOUNT is set: jobs run as {job}.")
-        async with self.gate.job_limit.lock:  # while it is held, a head with a job limit accepts no jobs
+        async with self.gate.job_limit.lock:  # while it is held, the head accepts no jobs
             if not force:
                 await self.require_idle(session)
             self.lab_state.choose_job(account)
@@ -60,10 +60,11 @@ class JobAccount:
     async def require_idle(self, session: aiohttp.ClientSession) -> None:
         """Raise ApiError if a job is pending or running, or if the dashboard does not list its jobs."""
         try:
-            jobs = await active(session, self.gate.dashboard) + self.gate.job_limit.starting
+            running = await active(session, self.gate.dashboard)
         except (aiohttp.ClientError, TimeoutError, ValueError):
             raise ApiError(
                 503, "unavailable", "Could not get the list of jobs from Ray's dashboard."
             ) from None
+        jobs = sum(one.submitted for one in running) + self.gate.job_limit.starting
         if jobs:
             raise ApiError(409, "running", f"{jobs} {'job is' if jobs == 1 else 'jobs are'} running.")

@@ -88,14 +88,19 @@ class NodeListeners:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     opened: dict[str, Close] = field(default_factory=dict)
 
-    async def follow(self, pause: float = 1.0) -> None:
-        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not respond."""
+    async def follow(self, pause: float = 1.0, absent: float = 5.0) -> None:
+        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not respond.
+
+        Without the control plane's profile there is none, so it is looked for only every `absent` seconds.
+        """
         while True:
-            with suppress(*UNREACHABLE):  # there is no control plane if its profile is not enabled
+            rest = absent
+            with suppress(*UNREACHABLE):
                 wanted = set(await ask(self.plane, "/doors"))
                 async with self.lock:
                     await self.sync(wanted)
-            await asyncio.sleep(pause)
+                rest = pause
+            await asyncio.sleep(rest)
 
     async def sync(self, wanted: set[str]) -> None:
         """Open and close listeners until exactly the wanted addresses are served."""

@@ -14,7 +14,12 @@ from iam.policy import resource as resources
 from iam.policy.evaluate import Verdict
 from iam.policy.policies import PUBLIC
 from iam.policy.resource import Resource
+from iam.policy.roles import exists
+from iam.policy.ternary import Ternary
 
+ON_ACCOUNTS = ("iam.serviceAccounts.", "iam.serviceAccountKeys.")
+# Those of the organization: https://github.com/googleapis/google-cloud-java/issues/722
+NOT_ON_PROJECTS = ("resourcemanager.projects.create", "resourcemanager.projects.list")
 MAX_PRINCIPALS, MAX_CONDITIONAL, MAX_PERMISSIONS = 1500, 100, 100
 PUBLIC_ACCESS_PREVENTED = (
     "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is "
@@ -134,6 +139,14 @@ def granted(access: Access, principal: str, resource: Resource, permissions: Ite
     return [one.permission for one in decisions if one.verdict is Verdict.GRANTED]
 
 
+def require_valid(permissions: Iterable[str], resource: Resource) -> None:
+    """Raise ApiError (400) for a permission that does not exist or does not apply to the resource, as Google does."""
+    for one in permissions:
+        elsewhere = resource.type == resources.ACCOUNT and not one.startswith(ON_ACCOUNTS)
+        if elsewhere or one in NOT_ON_PROJECTS or exists(one) is Ternary.FALSE:
+            raise ApiError(400, "invalid", f"Permission {one[:200]} is not valid for this resource.")
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyResource:
     """A project or service account, with the policy methods of the services other than Cloud Storage."""
@@ -146,7 +159,9 @@ class PolicyResource:
     def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Handle getIamPolicy, setIamPolicy and testIamPermissions. Raises ApiError (404) for any other verb."""
         if verb == "testIamPermissions":
-            held = granted(self.access, principal, self.resource, string_list("permissions", body))
+            asked = string_list("permissions", body)
+            require_valid(asked, self.resource)
+            held = granted(self.access, principal, self.resource, asked)
             return {"permissions": held} if held else {}
         if verb not in ("getIamPolicy", "setIamPolicy"):
             raise ApiError(404, "notFound", f"The lab does not support {verb}.")

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from iam.errors import MalformedRoles, UnknownRole
 from iam.policy.document import DocumentReader
-from iam.policy.ternary import Ternary, from_bool
+from iam.policy.ternary import Ternary, any_of, from_bool
 
 FILE = Path(__file__).with_name("roles.yaml")
 ROLE_KEYS = ("source", "stage", "note", "permissions")
@@ -42,6 +42,17 @@ class Role:
 def roles() -> Mapping[str, Role]:
     """Google's roles by name."""
     return load_roles()
+
+
+def exists(permission: str) -> Ternary:
+    """Whether Google has a permission with this name; UNKNOWN outside the services covered.
+
+    A permission that no predefined role includes counts as missing.
+    """
+    parts = permission.split(".")
+    if len(parts) < 3 or not all(part.isalnum() for part in parts):
+        return Ternary.FALSE
+    return any_of(role.holds(permission) for role in roles().values())
 
 
 def load_roles(extra: Mapping[str, frozenset[str]] = NO_EXTRA, file: Path = FILE) -> Mapping[str, Role]:

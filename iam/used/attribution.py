@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from iam.policy.principal import ANONYMOUS
 from iam.used.decisions import GATEWAY, Decided, Record
 from iam.used.jobs import JobRun
 
@@ -22,15 +23,15 @@ class Attributed:
 
     @property
     def principals(self) -> tuple[str, ...]:
-        """Who made the calls."""
-        return tuple(dict.fromkeys(one.principal for one in self.decisions))
+        """Who made the calls, without those that were made without credentials."""
+        return tuple(dict.fromkeys(one.principal for one in self.decisions if one.principal != ANONYMOUS))
 
 
 def attribute(run: JobRun, record: Record, nodes: frozenset[str]) -> Attributed:
     """Select a run's decisions. A node's address identifies it, because a container can't use another one's."""
     within = [one for one in record.decisions if one.last >= run.started and one.first <= run.ended + GRACE]
     mine = merged(one for one in within if one.source in nodes)
-    principals = {one.principal for one in mine}
+    principals = {one.principal for one in mine} - {ANONYMOUS}
     others = (
         one.count
         for one in within

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from iam.session import Session, open_reader
 from iam.used.attribution import GRACE, Attributed, attribute
-from iam.used.decisions import read_record
+from iam.used.decisions import Record, read_record
 from iam.used.held import Beyond, beyond
 from iam.used.jobs import read_runs
 from iam.used.needs import grants_for, needs_of, replaces
@@ -19,10 +19,14 @@ from raydock.gcp.clouds import LabCloud
 def read_attributed(lab: LabCloud, ids: Sequence[str]) -> tuple[Attributed, ...]:
     """What each run did. Raises a RaydockError."""
     found = read_runs(lab, ids)
-    since = min(run.started for run in found.runs)
-    until = max(run.ended for run in found.runs) + GRACE
-    record = asyncio.run(read_record(lab, since, until))
-    return tuple(attribute(run, record, found.nodes) for run in found.runs)
+
+    async def read() -> list[Record]:  # one for each, because a record merges equal decisions
+        periods = ((run.started, run.ended + GRACE) for run in found.runs)
+        return [await read_record(lab, *period) for period in periods]
+
+    records = asyncio.run(read())
+    pairs = zip(found.runs, records, strict=True)
+    return tuple(attribute(run, record, found.nodes) for run, record in pairs)
 
 
 def report_on(
@@ -36,7 +40,7 @@ def report_on(
 
 def with_excess(report: UsedReport, session: Session) -> UsedReport:
     """The report, with what the job's identity holds in excess on the lab's buckets."""
-    principals = tuple(dict.fromkeys(one.principal for one in report.decisions))
+    principals = report.principals
     if len(principals) != 1:  # an identity that impersonates others uses their permissions instead of its own
         return report
     used: dict[str, frozenset[str]] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from iam.policy.required_permissions import ARGUMENT, uris, values_of
 from iam.used.attribution import Attributed
 from iam.used.decisions import Decided
-from iam.used.folders import folders_of
+from iam.used.folders import folder_of, folders_of
 from iam.used.jobs import Declared, JobRun
 from iam.used.needs import is_needed
 
@@ -114,12 +114,11 @@ def is_used(entry: Entry, used: Iterable[Decided]) -> bool:
 
 def additions(uses: Sequence[Decided], run: JobRun) -> Iterable[tuple[str, str]]:
     """The entries that the header lacks. What is also written needs no entry in `reads`."""
-    written = [one for one in uses if one.permission in WRITES]
-    named = [uri for uri, _ in argument_uris(run)]
-    places = [uri for uri in (*named, *groups(written)) if any(under(uri_of(one), uri) for one in written)]
+    writes = list(dict.fromkeys(spelled([one for one in uses if one.permission in WRITES], run)))
+    places = [uri for text in writes for uri in uris_of(text, run, {})]
     read = [one for one in uses if one.permission in READS]
     rest = [one for one in read if not any(under(uri_of(one), uri) for uri in places)]
-    yield from (("writes", text) for text in spelled(written, run))
+    yield from (("writes", text) for text in writes)
     yield from (("reads", text) for text in spelled(rest, run))
 
 
@@ -159,5 +158,12 @@ def groups(uses: Sequence[Decided]) -> list[str]:
     for one in uses:
         names.setdefault(one.bucket, set()).add(one.name)
     found = [(bucket, group) for bucket, names_of in sorted(names.items()) for group in folders_of(names_of)]
-    every = [f"gs://{bucket}/{group}" if group else f"gs://{bucket}" for bucket, group in found]
+    every = list(dict.fromkeys(entry_for(bucket, group) for bucket, group in found))
     return [one for one in every if not any(under(one, other) for other in every if other != one)]
+
+
+def entry_for(bucket: str, name: str) -> str:
+    """The URI of an object or a folder, or of the deepest folder around it whose name is not read as several URIs."""
+    while name and uris(f"gs://{bucket}/{name}") != [f"gs://{bucket}/{name}"]:
+        name = folder_of(name.removesuffix("/"))
+    return f"gs://{bucket}/{name}" if name else f"gs://{bucket}"

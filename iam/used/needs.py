@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iam.grant import Edit
 from iam.policy.least_role import Grant, grant_of, least_roles
+from iam.policy.principal import ANONYMOUS
 from iam.policy.resource import ACCOUNT, Resource
 from iam.policy.roles import roles as google_roles
 from iam.used.attribution import Attributed
@@ -55,6 +56,23 @@ def is_needed(one: Decided, run: JobRun) -> bool:
     return (one.granted or not run.succeeded) and not is_background(one, run)
 
 
+def as_one(runs: Sequence[Attributed]) -> Sequence[Attributed]:
+    """The runs, as if one identity had made all of them: the first one's. Unchanged if one of them used several."""
+    if any(len(one.principals) > 1 for one in runs):
+        return runs
+    principal = next((name for one in runs for name in one.principals), "")
+    return [
+        replace(
+            attributed,
+            decisions=tuple(
+                one if one.principal == ANONYMOUS else replace(one, principal=principal)
+                for one in attributed.decisions
+            ),
+        )
+        for attributed in runs
+    ]
+
+
 def spare_in(attributed: Attributed) -> set[tuple[str, Resource]]:
     """What a run that succeeded was denied throughout: permissions and resources."""
     if not attributed.run.succeeded:
@@ -69,12 +87,17 @@ def spare_in(attributed: Attributed) -> set[tuple[str, Resource]]:
 def needs_of(runs: Sequence[Attributed], again: bool = False) -> tuple[Need, ...]:
     """What the runs needed. What was denied in a run that succeeded was not needed in the others either.
 
+    Runs as different identities, such as that of `--as-least`, are one job's, so their needs are the first one's.
+
     again: include what another run needs to replace the objects that this one created
     """
+    runs = as_one(runs)
     spare = {pair for attributed in runs for pair in spare_in(attributed)}
     grouped: dict[tuple[str, Resource], list[Decided]] = {}
     for attributed in runs:
         for one in attributed.decisions:
+            if one.principal == ANONYMOUS:  # what is public needs no role, and what is not needs credentials
+                continue
             if is_needed(one, attributed.run) and (one.permission, one.target) not in spare:
                 grouped.setdefault((one.principal, one.target), []).append(one)
     pairs = sorted(grouped.items(), key=lambda item: (item[0][0], item[0][1].name))

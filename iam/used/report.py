@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from iam.policy.least_role import Grant
+from iam.policy.principal import ANONYMOUS
 from iam.used.attribution import Attributed
 from iam.used.decisions import Decided
 from iam.used.folders import folders_of
 from iam.used.headers import HeaderAdvice, advise
 from iam.used.held import Beyond
 from iam.used.needs import Need, NeededGrants, is_background
+from raydock.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class UsedReport:
     def decisions(self) -> list[Decided]:
         """The decisions of all runs."""
         return [one for run in self.runs for one in run.decisions]
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """Who made the calls that had credentials."""
+        return tuple(dict.fromkeys(name for run in self.runs for name in run.principals))
 
     @property
     def denied(self) -> list[Decided]:
@@ -81,6 +88,11 @@ class UsedReport:
                 yield (
                     f"storage.buckets.get on {' and '.join(background)} is not included: Google's Python client looks "
                     "up buckets in the background, and continues without it."
+                )
+            if public := sum(each.count for each in one.decisions if each.principal == ANONYMOUS):
+                yield (
+                    f"{run.submission_id} made {counted(public, 'call')} without credentials, which need no roles: "
+                    "only what is public can be used that way."
                 )
             if one.elsewhere:
                 yield (

@@ -18,12 +18,12 @@ SHORT = "storage."
 def table(report: UsedReport) -> Iterator[str]:
     """The lines of the report."""
     jobs = ", ".join(one.run.submission_id for one in report.runs)
-    principals = dict.fromkeys(one.principal for one in report.decisions)
-    if not principals:
+    if not report.decisions:
         yield from wrapped(f"{jobs} made no calls to Google Cloud, so it needs no roles.")
         yield from (line for caveat in report.caveats() for line in wrapped(caveat, "! "))
         return
-    yield from wrapped(f"{jobs} ran as {', '.join(principals)}.")
+    if report.principals:  # each on a line that is never wrapped, so that it can be copied
+        yield from (*wrapped(f"{jobs} ran as"), *(f"  {printable(one)}" for one in report.principals))
     yield from (line for caveat in report.caveats() for line in wrapped(caveat, "! "))
     yield from used_lines(report)
     yield from needed_lines(report)

@@ -36,27 +36,28 @@ async def run_as_least(options: Options, console: Console, progress: Progress) -
     """Run the job, and say whether the roles were enough. Raises PermissionDenied if they can't be granted."""
     session = await asyncio.to_thread(open_session, "local")
     assert isinstance(session.cloud, LabCloud)
-    runs = await asyncio.to_thread(read_attributed, session.cloud, [options.as_least])
-    report = report_on(runs, again=True)
-    refuse(report, options.as_least)
-    skipped = replace(options, skip_check=tuple(dict.fromkeys((*options.skip_check, *CHECKS))))
+    runs = await asyncio.to_thread(read_attributed, session.cloud, options.as_least)
+    report, jobs = report_on(runs, again=True), " ".join(options.as_least)
+    refuse(report, jobs)
+    checks = tuple(dict.fromkeys((*options.skip_check, *CHECKS)))
+    skipped = replace(options, skip_check=checks, alone=True)  # another job would run as the account, too
     async with least_account(session, report.grants.grants, console, progress) as address:
         job = await run.run(skipped, console, progress)
     if job:
-        for line in verdict(job, options.as_least, report, address):
+        for line in verdict(job, jobs, report, address):
             console.wrapped("", line)
     return job
 
 
-def refuse(report: UsedReport, job: str) -> None:
-    """Raise PermissionDenied for a run that one account with roles on buckets can't repeat."""
-    more = f"python -m iam used {job}"
-    principals = {one.principal for one in report.decisions}
-    if len(principals) > 1:
-        raise PermissionDenied(f"{job} used several identities: {', '.join(sorted(principals))}.", more)
+def refuse(report: UsedReport, jobs: str) -> None:
+    """Raise PermissionDenied for runs that one account with roles on buckets can't repeat."""
+    more = f"python -m iam used {jobs}"
+    if several := next((one for one in report.runs if len(one.principals) > 1), None):
+        name = several.run.submission_id
+        raise PermissionDenied(f"{name} used several identities: {', '.join(several.principals)}.", more)
     others = [one for one in report.needs if not one.target.bucket]
     if lacking := (*report.grants.uncovered, *others):
-        text = f"{job} needs {', '.join(lacking[0].permissions)} on {lacking[0].target}, which no narrow role grants."
+        text = f"{jobs} needs {', '.join(lacking[0].permissions)} on {lacking[0].target}, which no narrow role grants."
         raise PermissionDenied(text, more)
 
 
@@ -101,11 +102,11 @@ def spelled(grants: tuple[Grant, ...]) -> str:
     return ", ".join(f"{one.role} on {one.resource}" for one in grants) or "none"
 
 
-def verdict(job: Job, first: str, report: UsedReport, address: str) -> Iterator[str]:
+def verdict(job: Job, jobs: str, report: UsedReport, address: str) -> Iterator[str]:
     """What the run shows."""
     if job.status == "SUCCEEDED":
         yield f"Proved: {job.submission_id} passed as {address} with only {spelled(report.grants.grants)}."
-        yield f"For the request: python -m iam used {first} --again --format gcloud"
+        yield f"For the request: python -m iam used {jobs} --again --format gcloud"
     else:
         yield f"Not proved: {job.submission_id} is {job.status} with only {spelled(report.grants.grants)}."
         yield f"What was denied: python -m iam used {job.submission_id}"

@@ -1,4 +1,7 @@
-"""What travels in a job's metadata for `python -m iam used`: what its header declares, and what its source shows."""
+"""What travels in a job's metadata for `python -m iam used`.
+
+That is what its header declares, what its source shows, and whether the lab's gateway is to let it run alone.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,18 @@ from ..plan import JobPlan
 from ..preflight.analysis.defaults import with_defaults
 
 LOOKUPS = frozenset({"get_bucket", "lookup_bucket"})
+ALONE = "alone"  # the lab's gateway reads it: cloud/gateway/job_limit.py
 OF_BUCKETS = frozenset({"reload", "exists", "update", "patch"})  # methods of objects, too
 
 
-def about(plan: JobPlan) -> dict[str, str]:
+def about(plan: JobPlan, alone: bool = False) -> dict[str, str]:
     """The metadata. Each part is omitted if it says nothing."""
     lookup = any(looks_up(node) for tree in plan.modules.values() for node in ast.walk(tree))
-    found = {DECLARED: declared(plan).encoded(), LOOKS_UP: "yes" if lookup else ""}
+    found = {
+        DECLARED: declared(plan).encoded(),
+        LOOKS_UP: "yes" if lookup else "",
+        ALONE: "yes" if alone else "",
+    }
     return {name: value for name, value in found.items() if value}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from raydock import crash
 from raydock.errors import RaydockError
@@ -17,6 +17,8 @@ from ..options import Options
 from ..output import Console
 from . import history, result, summary
 from .fields import Workers, fields_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +32,24 @@ class Ended:
     link: str = ""
 
 
-def deliver(ended: Ended, options: Options, console: Console) -> None:
-    """Show the result; if the job succeeded, also write and save it. Raises ResultNotWritten."""
-    log = ended.log
-    value = result.parse(log.result) if log.result else None
-    reason = "" if value is not None else why_unusable(log)
+def deliver(ended: Ended, options: Options, console: Console) -> str:
+    """Show the result, and save it if the job succeeded. Returns what to say last: the command that comes next."""
+    value, reason = parsed(ended.log)
     if value is not None:
         attempt(console, lambda: show(ended, console))
     elif reason:
         console.say(f"submit: the job's RESULT line is unusable: {reason}.")
     if ended.link:
         console.say(f"watch {ended.link}")
-    if ended.job.status != "SUCCEEDED":
-        return
-    if value is not None:
-        attempt(console, lambda: save(ended, value, console))
-    if options.result:
-        write(options, value, reason)
+    if ended.job.status != "SUCCEEDED" or value is None:
+        return ""
+    return attempt(console, lambda: save(ended, value, console)) or ""
+
+
+def parsed(log: Log) -> tuple[Mapping[str, Any] | None, str]:
+    """The result, or why there is a RESULT line but no result."""
+    value = result.parse(log.result) if log.result else None
+    return value, "" if value is not None else why_unusable(log)
 
 
 def show(ended: Ended, console: Console) -> None:
@@ -63,9 +66,11 @@ def why_unusable(log: Log) -> str:
     return result.why_invalid(log.result) if log.result else ""
 
 
-def write(options: Options, value: Mapping[str, Any] | None, reason: str) -> None:
-    """Write the file for `--result`. Raises ResultNotWritten."""
-    assert options.result
+def write(ended: Ended, options: Options) -> None:
+    """Write the file for `--result` if the job succeeded. Raises ResultNotWritten."""
+    if not options.result or ended.job.status != "SUCCEEDED":
+        return
+    value, reason = parsed(ended.log)
     if value is None:
         cause = (
             f"The job's RESULT line is unusable ({reason})" if reason else "The job printed no RESULT line"
@@ -77,8 +82,8 @@ def write(options: Options, value: Mapping[str, Any] | None, reason: str) -> Non
     result.write(options.result, value)
 
 
-def save(ended: Ended, value: Mapping[str, Any], console: Console) -> None:
-    """Save the result for `report`. A failure is only reported, because the job itself succeeded."""
+def save(ended: Ended, value: Mapping[str, Any], console: Console) -> str:
+    """Save the result for `report`; returns its command. A failure is only reported: the job itself succeeded."""
     job, workers = ended.job, ended.workers
     record = history.JobRecord(
         submission_id=job.submission_id,
@@ -95,15 +100,16 @@ def save(ended: Ended, value: Mapping[str, Any], console: Console) -> None:
         history.save(record)
     except RaydockError as fault:
         console.fault(fault)
-    else:
-        console.say(f"Next: python submit.py report {shlex.quote(job.submission_id)}")
+        return ""
+    return f"Next: python submit.py report {shlex.quote(job.submission_id)}"
 
 
-def attempt(console: Console, step: Callable[[], None]) -> None:
+def attempt(console: Console, step: Callable[[], T]) -> T | None:
     """Run one step. Report an internal error and continue; a RaydockError propagates."""
     try:
-        step()
+        return step()
     except RaydockError:
         raise
     except Exception as fault:
         console.say(crash.sentence("submit", fault))
+        return None

@@ -69,7 +69,7 @@ def test_waits_for_a_full_cluster(ray: FakeDashboard, env: dict[str, str], scrip
     ray.faults["POST /api/jobs/"] = [Fault.FULL, Fault.FULL]
     done = submit(script, env=env)
     assert (done.code, len(runs)) == (0, 1)
-    assert done.err.count("the cluster is running as many jobs as it can; waiting for one to finish\n") == 1
+    assert done.err.count("waiting: The head is already running 16 jobs, the most its memory allows.\n") == 1
 
 
 def test_does_not_wait_for_a_full_cluster_after_the_deadline(

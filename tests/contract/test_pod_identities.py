@@ -21,7 +21,8 @@ from cloud.lab_state import PolicyHolder, legacy_bindings
 from kuberay import kubeconfig
 from kuberay.client import KubeClient
 from kuberay.cluster import cluster_of
-from kuberay.identity import ANNOTATION, identities
+from kuberay.identity import identities
+from kuberay.pods import ANNOTATION
 from raydock.gcp.clouds import JobIdentity, LabCloud
 from raydock.jobscript.header import Header
 from submit.findings import Outcome

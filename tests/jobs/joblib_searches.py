@@ -22,7 +22,7 @@ GRID = {"C": np.logspace(-3, 3, 50), "gamma": np.logspace(-5, 1, 50)}
 
 def search(X, y):
     """The best parameters and score, the number of fits, and how many batches ran again."""
-    found = RandomizedSearchCV(SVC(), GRID, n_iter=40, cv=5, random_state=0)
+    found = RandomizedSearchCV(SVC(), GRID, n_iter=30, cv=5, random_state=0)
     with joblib.parallel_config("ray", n_jobs=-1, verbose=9):
         found.fit(X, y)
     call = joblib_ray.last_call()

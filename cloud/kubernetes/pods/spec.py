@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud.kubernetes.pods.runner import CannotStart
-from kuberay.pods import quantity
+from kuberay.manifest import DESCRIBE
+from kuberay.quantity import quantity
 from raydock.answers import mapping, rows, text
 
 Json = Mapping[str, Any]
@@ -15,6 +16,8 @@ LEAST_MEMORY = 512 * 2**20  # bytes; Docker refuses less than 6 MiB, and Ray nee
 # What the lab's pods can't have: fields of a pod's spec or container.
 POD_FIELDS = ("initContainers", "hostNetwork", "hostPID", "hostIPC")
 CONTAINER_FIELDS = ("command", "envFrom", "volumeDevices")
+# What the manifest's hook does, the entrypoint of our images does anyway; an operator replaces that.
+HOOK = {"postStart": {"exec": {"command": ["sh", "-c", DESCRIBE]}}}
 
 
 def container_of(pod: Json) -> Json:
@@ -67,6 +70,7 @@ def unsupported(pod: Json) -> list[str]:
     found = [name for name in POD_FIELDS if spec.get(name)]
     found += ["more than one container"] if len(rows(spec.get("containers"))) > 1 else []
     found += [name for name in CONTAINER_FIELDS if container.get(name)]
+    found += ["lifecycle"] if container.get("lifecycle") not in (None, {}, HOOK) else []
     found += [
         f"env {one.get('name')} with valueFrom" for one in rows(container.get("env")) if "valueFrom" in one
     ]

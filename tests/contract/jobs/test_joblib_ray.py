@@ -17,7 +17,7 @@ from tests.contract.jobs.running import MARK, started
 
 CHECKS = ROOT / "tests" / "jobs" / "joblib_contract.py"
 SEARCHES = ROOT / "tests" / "jobs" / "joblib_searches.py"
-KILLS = 20
+KILLS, FITS = 20, 150
 HERE = "tests/contract/jobs/test_joblib_ray.py::test_the_backend_keeps_its_promises"
 OK = " s: ok\n"
 # In the gate. The others end workers or wait for something, which takes seconds each.
@@ -61,21 +61,22 @@ def test_the_backend_keeps_its_other_promises(every_node: Nodes, tmp_path: Path,
 @pytest.mark.ray
 @pytest.mark.nightly(HERE)
 def test_twenty_searches_outlive_a_node_each(every_node: Nodes, tmp_path: Path) -> None:
-    """The node dies at another moment of each search, before the first fit or near the end."""
+    """The node dies at another moment of each search, before the first fit or near the end. A new one soon joins."""
     log, folder = tmp_path / "log", tmp_path / "searches"
     folder.mkdir()
     env = {"RAY_ADDRESS": every_node.address, "PYTHONPATH": str(ROOT / "jobs")}
     outcomes = []
+    every_node.resize(2)
     with started(SEARCHES, str(folder), str(KILLS + 1), env=env, log=log):
         for number in range(KILLS + 1):  # the first one is not disturbed
-            every_node.resize(2)
             (folder / str(number)).touch()
             if number:
-                wait(log, number, partial(has_done, 10 * (number - 1)))  # of 200 fits
+                wait(log, number, partial(has_done, FITS * (number - 1) // KILLS))
                 every_node.kill(0)
+                every_node.resize(2)
             text = wait(log, number, lambda text: "\n" in text.partition(MARK)[2])
             outcomes.append(json.loads(text.partition(MARK)[2].splitlines()[0]))
-    assert [one for one in outcomes if one["fits"] != 200] == []
+    assert [one for one in outcomes if one["fits"] != FITS] == []
     assert {json.dumps(one["best"]) for one in outcomes} == {json.dumps(outcomes[0]["best"])}
     assert sum(one["reruns"] > 0 for one in outcomes[1:]) >= KILLS / 2
 

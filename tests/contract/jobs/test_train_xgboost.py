@@ -55,6 +55,56 @@ def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "rows", "told"),
+    [
+        ([], 10_000_000, ""),
+        (
+            [],
+            40_000_000,
+            "40,000,000 rows are too many: a worker needs 3.9 GiB, but has 2.8 GiB. "
+            "Use more workers than 2, or workers with more memory, or fewer rows.",
+        ),
+        (
+            ["--compare"],
+            20_000_000,
+            "20,000,000 rows are too many: a worker needs 3.9 GiB, but has 2.8 GiB. "
+            "Omit --compare, or use workers with more memory, or fewer rows.",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_are_one_sentence(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str], rows: int, told: str
+) -> None:
+    sizes = [{"memory": 1e9}, {"CPU": 1, "memory": 2.8 * 2**30}, {"CPU": 1, "memory": 4 * 2**30}]
+    monkeypatch.setattr(job.ray, "nodes", lambda: [{"Alive": True, "Resources": size} for size in sizes])
+    args = job.parse_args([*words, "--workers", "2"])
+    if told:
+        with pytest.raises(SystemExit) as raised:
+            job.check_memory(args, rows, 13, "CPU")
+        assert raised.value.code == told
+    else:
+        job.check_memory(args, rows, 13, "CPU")
+
+
+@pytest.mark.parametrize(
+    ("why", "known"), [("node running low on memory", True), ("division by zero", False)]
+)
+def test_a_worker_out_of_memory_is_one_sentence(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, why: str, known: bool
+) -> None:
+    def fit() -> None:
+        raise job.TrainingFailedError(why, {})
+
+    monkeypatch.setattr(job.ray, "init", lambda: None)
+    monkeypatch.setattr(job, "ALONE", False)
+    monkeypatch.setattr(job, "check", lambda args: (["x", "label"], 0.95, 10))
+    monkeypatch.setattr(job, "XGBoostTrainer", lambda *given, **more: SimpleNamespace(fit=fit))
+    told = "10 rows are too many: a worker died, probably because it ran out of memory. .*"
+    with pytest.raises(SystemExit if known else job.TrainingFailedError, match=told if known else why):
+        job.run(job.parse_args(["--workers", "2"]))
+
+
+@pytest.mark.parametrize(
     ("simulated", "cuda", "found"), [("1", False, "simulated"), ("", True, "real"), ("", False, "unused")]
 )
 def test_a_gpu_that_xgboost_cannot_use_is_not_called_real(
@@ -91,7 +141,7 @@ def test_a_bad_model_fails(
     files = SimpleNamespace(copy_file=lambda *paths: None)
     monkeypatch.setattr(job.ray, "init", lambda: None)
     monkeypatch.setattr(job.ray, "get", lambda ref: next(scores))
-    monkeypatch.setattr(job, "check", lambda args: (["x", "label"], 0.95))
+    monkeypatch.setattr(job, "check", lambda args: (["x", "label"], 0.95, 10))
     monkeypatch.setattr(job, "ALONE", False)
     monkeypatch.setattr(job, "XGBoostTrainer", lambda *given, **more: SimpleNamespace(fit=lambda: trained))
     filesystem = SimpleNamespace(from_uri=lambda uri: (files, uri))

@@ -133,57 +133,49 @@ def test_a_storage_path_that_cannot_be_written_is_one_sentence(job: ModuleType, 
 
 
 @pytest.fixture
-def reports(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], Any]]:
-    """What a trial reports to Tune. Its folds score 0.5, 0.6 and 0.7 and take 3 s each."""
-    made: list[tuple[dict[str, Any], Any]] = []
-    clock = itertools.count(step=3)
-    context = SimpleNamespace(get_node_id=lambda: "n")
-    folds = [("train", "test", score) for score in (0.5, 0.6, 0.7)]
-    split = SimpleNamespace(split=lambda X, y: [fold[:2] for fold in folds], n_splits=3)
-    scores = iter(score for *_, score in folds)
-
-    def report(metrics: dict[str, Any], checkpoint: Any = None) -> None:
-        saved = checkpoint and json.loads(Path(checkpoint.path, "scores.json").read_text())
-        made.append((metrics, saved))
-
+def trial(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A trial in this process. Its folds score 0.5, 0.6 and 0.7 and take 3 s each."""
+    clock, scores = itertools.count(step=3), iter([0.5, 0.6, 0.7])
+    split = SimpleNamespace(split=lambda X, y: [("train", "test")] * 3, n_splits=3)
     monkeypatch.setattr(job, "FOLDS", split)
     monkeypatch.setattr(job, "accuracy_of_fold", lambda *given: next(scores))
     monkeypatch.setattr(job.time, "time", lambda: next(clock))
-    monkeypatch.setattr(job.ray, "get_runtime_context", lambda: context)
-    monkeypatch.setattr(job.ray, "get", lambda refs: ("X", "y"))
-    monkeypatch.setattr(job.tune, "report", report)
-    monkeypatch.setattr(job.tune, "get_checkpoint", lambda: None)
+    monkeypatch.setattr(job.ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "n"))
+    monkeypatch.setattr(job.ray, "get", lambda refs: refs)
+    made = job.Trial.__new__(job.Trial)
+    made.setup({}, None, ["X", "y"])
     return made
 
 
-def test_a_long_trial_saves_its_folds_and_a_short_one_does_not(
-    job: ModuleType, monkeypatch: pytest.MonkeyPatch, reports: list[tuple[dict[str, Any], Any]]
+def test_a_long_trial_saves_its_folds(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, trial: Any, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(job, "WORTH_SAVING", 2)
-    job.trial({}, None, ["X", "y"])
-    assert [saved for _, saved in reports] == [[0.5], [0.5, 0.6], None]
-    assert reports[-1][0]["accuracy"] == pytest.approx(0.6)
+    steps = [trial.step(), trial.step()]
+    trial.save_checkpoint(str(tmp_path))
+    assert json.loads((tmp_path / "scores.json").read_text()) == [0.5, 0.6]
+    steps.append(trial.step())
+    assert [one["should_checkpoint"] for one in steps] == [True, True, False]
+    assert [one["done"] for one in steps] == [False, False, True]
+    assert {one["start"] for one in steps} == {0}
+    assert steps[-1]["accuracy"] == pytest.approx(0.6)
 
 
-def test_short_folds_are_not_saved(
-    job: ModuleType, monkeypatch: pytest.MonkeyPatch, reports: list[tuple[dict[str, Any], Any]]
-) -> None:
+def test_a_short_trial_is_a_single_step(job: ModuleType, monkeypatch: pytest.MonkeyPatch, trial: Any) -> None:
     monkeypatch.setattr(job, "WORTH_SAVING", 100)
-    job.trial({}, None, ["X", "y"])
-    assert [saved for _, saved in reports] == [None]
+    result = trial.step()
+    assert (result["done"], result["should_checkpoint"]) == (True, False)
+    assert trial.reset_config({"max_depth": 5})
+    assert (trial.config, trial.scores, trial.start) == ({"max_depth": 5}, [], None)
 
 
 def test_an_interrupted_trial_continues_from_its_checkpoint(
-    job: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    reports: list[tuple[dict[str, Any], Any]],
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, trial: Any, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(job, "WORTH_SAVING", 100)
     (tmp_path / "scores.json").write_text("[0.9, 0.8]")
-    checkpoint = job.tune.Checkpoint.from_directory(str(tmp_path))
-    monkeypatch.setattr(job.tune, "get_checkpoint", lambda: checkpoint)
-    job.trial({}, None, ["X", "y"])
-    assert [metrics["accuracy"] for metrics, _ in reports] == [pytest.approx((0.9 + 0.8 + 0.5) / 3)]
+    trial.load_checkpoint(str(tmp_path))
+    assert trial.step()["accuracy"] == pytest.approx((0.9 + 0.8 + 0.5) / 3)
 
 
 def test_a_free_actor_goes_to_the_last_trial(job: ModuleType) -> None:
@@ -248,6 +240,7 @@ def test_a_bad_grid_fails(
     monkeypatch.setattr(job.ray, "remote", lambda **settings: lambda function: made)
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 2.0})
     monkeypatch.setattr(job, "grid_with_ray", lambda *given: results)
+    monkeypatch.setattr(job, "start_process", made)
     monkeypatch.setattr(job, "grid_alone", SimpleNamespace(remote=lambda *given: ([0.3], 1.0)))
     with pytest.raises(error, match=f"^{told}$"):
         job.run(job.parse_args([*words, "--storage-path", str(tmp_path)]))

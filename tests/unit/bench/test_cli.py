@@ -24,7 +24,7 @@ def test_an_unknown_benchmark_is_named_and_nothing_runs(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == (
         "bench: Unknown benchmark lagg. "
         "Known: first_line, phases, exit, lag, start, package, up, idle, check, storage, decisions, lesson, joblib, "
-        "tune, train, kuberay.\n"
+        "first_row, tune, train, kuberay.\n"
     )
 
 

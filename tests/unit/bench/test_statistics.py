@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from bench.measure.statistics import Aim, Comparison, Of, Sample, quantile
+from bench.measure.statistics import Aim, Comparison, Of, Sample, median_interval, quantile
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 51])
@@ -36,6 +36,27 @@ def test_the_ratio_uses_medians_and_its_spread_uses_pairs() -> None:
     row = Comparison.of("x", "s", [1, 2, 9], [10, 10, 10])
     assert row.ratio == pytest.approx(0.2)
     assert row.ratio_spread == pytest.approx((0.15, 0.55))
+
+
+@pytest.mark.parametrize(
+    ("count", "rank"), [(1, 1), (5, 1), (6, 1), (8, 1), (9, 2), (12, 3), (20, 6), (40, 14)]
+)
+def test_the_interval_of_a_median(count: int, rank: int) -> None:
+    """The ranks are in the tables of the sign test, such as Conover's A3."""
+    assert median_interval(range(count, 0, -1)) == (rank, count + 1 - rank)
+
+
+@pytest.mark.parametrize(
+    ("ours", "met"), [([1.0] * 12, True), ([1.2] * 12, False), ([1.0] * 6 + [1.2] * 6, None)]
+)
+def test_a_paired_ratio_is_immune_to_drift_and_its_interval_decides(
+    ours: list[float], met: bool | None
+) -> None:
+    drift = [float(n) for n in range(1, 13)]
+    scaled = [one * factor for one, factor in zip(drift, ours, strict=True)]
+    row = Comparison("x", "µs", Sample.of(scaled), Sample.of(drift), Aim(Of.RATIO, 1.03), paired=True)
+    assert row.ratio_spread == pytest.approx((min(ours), max(ours)))
+    assert row.met is met
 
 
 def test_no_ratio_without_a_nonzero_stock_value() -> None:

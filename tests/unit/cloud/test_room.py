@@ -1,4 +1,4 @@
-"""The head's job limit: it is never exceeded, and refused jobs get a clear message."""
+"""Which jobs start: the head's limit is never exceeded, some run alone, and refused ones get a clear message."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +18,7 @@ from yarl import URL
 
 from cloud.config import jobs
 from cloud.gateway.gate import Gate
-from cloud.gateway.job_limit import JobLimit, jobs_that_fit
+from cloud.gateway.job_limit import HOLD, JobLimit, RunningJob, TooManyJobs, asks_alone, jobs_that_fit
 from cloud.gateway.proxy import application
 from iam.errors import IamError
 
@@ -32,7 +34,7 @@ FULL = (
 class Ray:
     """A dashboard that is slow to start a job and then lists it."""
 
-    running: list[str] = field(default_factory=list)
+    running: list[Any] = field(default_factory=list)  # the bodies of the requests
     ended: int = 0
     most: int = 0
     lists: bool = True
@@ -42,14 +44,17 @@ class Ray:
         if request.method == "GET":
             if not self.lists:
                 return web.Response(status=self.status, text="no JSON", headers={"Location": "/elsewhere"})
-            found = [{"type": "SUBMISSION", "status": "RUNNING"} for _ in self.running]
-            others = [{"type": "SUBMISSION", "status": "SUCCEEDED"}, {"type": "DRIVER", "status": "RUNNING"}]
+            found = [
+                {"type": "SUBMISSION", "status": "RUNNING", "submission_id": "x", **one}
+                for one in self.running
+            ]
+            others = [{"type": "SUBMISSION", "status": "SUCCEEDED"}, {"type": "DRIVER", "status": "FAILED"}]
             return web.json_response(found + others * 5)
         if request.path != "/api/jobs/":
             return web.Response(text="other")
         for _ in range(3):
             await asyncio.sleep(0)
-        self.running.append("x")
+        self.running.append(await request.json())
         self.most = max(self.most, len(self.running))
         return web.json_response({})
 
@@ -65,8 +70,8 @@ async def gateway(ray: Ray, most: int) -> AsyncIterator[aiohttp.ClientSession]:
                 yield client
 
 
-async def started(client: aiohttp.ClientSession) -> tuple[int, str]:
-    async with client.post("/api/jobs/", json={}) as reply:
+async def started(client: aiohttp.ClientSession, body: Any = MappingProxyType({})) -> tuple[int, str]:
+    async with client.post("/api/jobs/", json=dict(body)) as reply:
         return reply.status, await reply.text()
 
 
@@ -88,19 +93,69 @@ def test_the_limit_holds_under_concurrent_requests() -> None:
 
 def test_a_refused_client_retries_soon() -> None:
     async def run() -> None:
-        async with gateway(Ray(["x"]), 1) as client, client.post("/api/jobs/", json={}) as reply:
+        async with gateway(Ray([{}]), 1) as client, client.post("/api/jobs/", json={}) as reply:
             assert (reply.status, reply.headers["Retry-After"]) == (429, "2")
 
     asyncio.run(run())
 
 
-def test_without_a_limit_the_dashboard_is_not_queried() -> None:
+def admitted(limit: JobLimit, running: list[RunningJob], alone: bool = False) -> str:
+    """ "" if the job may start, otherwise the refusal."""
+    try:
+        limit.admit(running, alone)
+    except TooManyJobs as refusal:
+        return str(refusal)
+    return ""
+
+
+ONE, DRIVER, LONE = (
+    RunningJob("x-1"),
+    RunningJob("Ray job 02", submitted=False),
+    RunningJob("x-2", alone=True),
+)
+
+
+def test_a_job_that_is_to_run_alone_waits_and_lets_new_ones_wait() -> None:
+    now = 100.0
+    limit = JobLimit(clock=lambda: now)
+    for other in (ONE, DRIVER):
+        refusal = admitted(limit, [other], alone=True)
+        assert refusal == f"The job is to run alone (--alone), but others are running: {other.name}."
+    assert admitted(limit, [ONE]).startswith("A job that is to run alone (--alone) is waiting for")
+    assert not admitted(limit, [], alone=True)
+    assert admitted(limit, [LONE]) == "x-2 runs alone (--alone). Try again when it has finished."
+    assert admitted(limit, [LONE], alone=True).endswith("but others are running: x-2.")
+    now += HOLD
+    assert not admitted(limit, [ONE])  # the one that waited has given up
+
+
+def test_between_its_acceptance_and_the_dashboard_s_list_it_is_alone_too() -> None:
+    assert "A job runs alone" in admitted(JobLimit(starting=1, alone_starting=1), [])
+    assert "a job that is starting" in admitted(JobLimit(starting=1), [], alone=True)
+
+
+def test_the_gateway_reads_the_wish_in_the_request_and_in_the_list() -> None:
     async def run() -> None:
-        ray = Ray(lists=False)
+        ray = Ray()
+        alone = {"metadata": {"alone": "yes"}}
         async with gateway(ray, 0) as client:
-            assert [(await started(client))[0] for _ in range(5)] == [200] * 5
+            assert (await started(client))[0] == 200
+            assert await started(client, alone) == (
+                429,
+                "The job is to run alone (--alone), but others are running: x.\n",
+            )
+            ray.running.clear()
+            assert [(await started(client, body))[0] for body in (alone, {}, alone)] == [200, 429, 429]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{", b"[" * 100_000, b"\xff", b'{"metadata": 1}', b'{"metadata": {"alone": "no"}}'],
+)
+def test_other_requests_do_not_ask_to_run_alone(content: bytes) -> None:
+    assert not asks_alone(content)
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 500, 503])
@@ -121,11 +176,11 @@ def test_no_spelling_of_the_path_bypasses_the_limit(path: str) -> None:
     """aiohttp, and therefore Ray, decodes the path before routing and drops a fragment."""
 
     async def run() -> None:
-        ray = Ray(["x"] * 3)
+        ray = Ray([{}] * 3)
         async with gateway(ray, 3) as client:
             async with client.post(URL(path, encoded=True), json={}) as reply:
                 assert reply.status in (400, 429)
-        assert ray.running == ["x"] * 3
+        assert ray.running == [{}] * 3
 
     asyncio.run(run())
 

@@ -140,6 +140,10 @@ def test_projects_and_their_policies(lab: RunningCloud) -> None:
     asked = {"permissions": ["resourcemanager.projects.get", "storage.buckets.create"]}
     held = google(lab, "POST", host, "/v1/projects/lab-project:testIamPermissions", YOU, asked).json()
     assert held["permissions"] == asked["permissions"]
+    for unknown in ("storage.objects.foo", "storage.*", "*", "x", "resourcemanager.projects.list"):
+        body = {"permissions": ["storage.objects.get", unknown]}
+        reply = google(lab, "POST", host, "/v3/projects/lab-project:testIamPermissions", YOU, body)
+        assert (reply.status_code, reply.json()["error"]["status"]) == (400, "INVALID_ARGUMENT"), unknown
     assert google(lab, "GET", host, "/v3/projects/nowhere", YOU).status_code == 403
     assert google(lab, "GET", host, "/v9/anything", YOU).status_code == 404
     assert google(lab, "GET", host, "/v3/projects/lab-project", "").status_code == 401

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kuberay.cluster import cluster_of
-from kuberay.pods import quantity
+from kuberay.quantity import quantity
 from tests.fakekube import group, raycluster
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from raydock.rayapi.job import Job
 from raydock.settings import ROOT
-from submit import cli
+from submit import cli, run
 from submit.output import Console
 from submit.results import history, outcome
 from tests.fakes import FakeDashboard, FakeJob
@@ -91,6 +91,18 @@ UNUSABLE = {
     "too deep": (b'{"a": ' + b"[" * 200_000, "its JSON is nested too deeply"),
     "nothing": (b"", "no RESULT line"),
 }
+
+
+def test_what_comes_next_is_said_last(
+    ray: FakeDashboard, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def line(*_: object) -> str:
+        return "The header declares exactly what the job used"
+
+    monkeypatch.setattr(run, "access_line", line)
+    assert attach(ray, b'RESULT {"a": 1}\n') == 0
+    last = capfd.readouterr().err.splitlines()[-2:]
+    assert last == ["The header declares exactly what the job used", "Next: python submit.py report a"]
 
 
 @pytest.mark.parametrize("name", UNUSABLE)

@@ -77,6 +77,18 @@ def test_a_check_that_a_call_repeats_counts_once_and_a_full_memory_is_written(tm
     assert len(list(record.journal.lines())) == MOST
 
 
+def test_the_bound_holds_for_names_of_any_length(tmp_path: Path) -> None:
+    """A prefix in a batch request may have megabytes."""
+    record, _ = recorder(tmp_path, segment=10_000, keep=3)
+    for n in range(40):
+        begin("10.0.0.1")
+        resource = f"projects/_/buckets/{n}/objects/" + "x" * 1_000_000
+        record.decided("user:a@example.com", "storage.objects.list", resource, True, "p" * 1_000_000)
+        record.flush()
+    assert record.journal
+    assert size_of(record.journal.folder) <= 30_000
+
+
 def test_outside_of_a_call_nothing_is_recorded(tmp_path: Path) -> None:
     import contextvars
 

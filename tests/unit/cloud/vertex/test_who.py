@@ -127,7 +127,7 @@ def test_listeners_follow_the_clusters_networks() -> None:
         app.router.add_get("/doors", doors)
         runner = await served(app)
         found = NodeListeners(f"127.0.0.1:{runner.addresses[0][1]}", open_door)
-        following = asyncio.create_task(found.follow(pause=0.001))
+        following = asyncio.create_task(found.follow(pause=0.001, absent=0.001))
 
         async def seen(*addresses: str) -> None:
             known[:] = addresses

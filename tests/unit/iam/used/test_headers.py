@@ -78,3 +78,24 @@ def test_names_that_only_start_alike_are_not_covered() -> None:
     assert under("gs://b/data", "gs://b/data/")
     advice = advise(ran(call("list", "gs://b/"), declared=declared(["gs://b/data/"])))
     assert advice.missing == (("reads", "gs://b"),)
+
+
+@pytest.mark.parametrize(
+    ("calls", "arguments", "proposed"),
+    [
+        # Another gs:// in a name would make an entry two URIs.
+        ([call("get", "gs://b/x gs://y/z")], (), declared(["gs://b/x gs:/"])),
+        # What an argument covers is not part of the folder that is proposed for the rest.
+        (
+            [call("create", "gs://c/a"), call("create", "gs://c/other"), call("get", "gs://c/input")],
+            ("--out=gs://c/a",),
+            declared(["gs://c/input"], ["--out", "gs://c/other"]),
+        ),
+    ],
+)
+def test_a_proposal_is_accurate_once_it_is_declared(
+    calls: list[Decided], arguments: tuple[str, ...], proposed: Declared
+) -> None:
+    run = ran(*calls, declared=None, arguments=arguments)
+    assert advise(run).proposed == proposed
+    assert advise(ran(*calls, declared=proposed, arguments=arguments)).accurate

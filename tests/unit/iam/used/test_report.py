@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from iam.policy.principal import ANONYMOUS
 from iam.used import commands
 from iam.used.collect import report_on
 from iam.used.decisions import Decided
@@ -50,6 +51,26 @@ def test_the_lookups_that_googles_client_makes_on_its_own_are_not_needed() -> No
         )
         == 2
     )
+
+
+def test_calls_without_credentials_need_no_role() -> None:
+    public = replace(call("get", "gs://b/x", count=2), principal=ANONYMOUS)
+    report = report_on((ran(call("get", "gs://c/x"), public, status="FAILED"),))
+    assert [str(one.target) for one in report.needs] == ["gs://c"]
+    assert report.principals == (ME,)
+    assert [line for line in report.caveats() if "without credentials" in line] == [
+        "x-1 made 2 calls without credentials, which need no roles: only what is public can be used that way."
+    ]
+
+
+def test_runs_as_different_identities_are_one_job_s() -> None:
+    reads, lists = call("get", "gs://b/x"), call("list", "gs://b/")
+    least = "serviceAccount:least-1@lab-project.iam.gserviceaccount.com"
+    again = [replace(reads, principal=least), replace(lists, principal=least, granted=False)]
+    (one,) = needs_of([ran(reads, lists), ran(*again)])
+    assert (one.principal, one.permissions) == (ME, ("storage.objects.get",))
+    several = ran(reads, replace(reads, principal=least))
+    assert [one.principal for one in needs_of([several])] == [least, ME]
 
 
 def test_another_run_replaces_what_this_one_created() -> None:
@@ -104,7 +125,8 @@ def test_the_table() -> None:
 
 
 TABLE = """\
-x-1 ran as serviceAccount:trainer@lab-project.iam.gserviceaccount.com.
+x-1 ran as
+  serviceAccount:trainer@lab-project.iam.gserviceaccount.com
 ! x-1 ran at the same time as y-1, as the same identity: calls of both are
   included. Run it alone: python submit.py --alone SCRIPT
 

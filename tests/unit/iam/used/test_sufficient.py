@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from iam.lab.settings import FILE as LAB_FILE
 from iam.used.attribution import attribute
 from iam.used.collect import report_on
 from iam.used.decisions import record_of
+from iam.used.headers import advise
 from iam.used.jobs import JobRun
 from iam.used.needs import Need
 from tests.labcloud import AGENT, KEY, TRAINER, RunningCloud, lab_cloud
@@ -57,7 +60,19 @@ def tidies(data: Any, models: Any) -> None:
     models.blob("old").delete()
 
 
-JOBS: list[Callable[[Any, Any], None]] = [reads, replaces, tidies]
+def composes(data: Any, models: Any) -> None:
+    big, odd = models.blob("big", chunk_size=2**18), models.blob("ü ñ/*/a#b?c=d&gs://x/%2F'")
+    big.upload_from_file(BytesIO(b"x" * 600_000))  # a resumable upload
+    odd.upload_from_string("y")
+    models.blob("whole").compose([big, odd])
+    data.blob("moved here").rewrite(models.blob("whole"))
+    with models.client.batch():
+        models.blob("big").delete()
+        models.blob("whole").delete()
+    assert [one.name for one in models.client.list_blobs(models, prefix="ü ñ/*")] == [odd.name]
+
+
+JOBS: list[Callable[[Any, Any], None]] = [reads, replaces, tidies, composes]
 
 
 def run(lab: RunningCloud, job: Callable[[Any, Any], None], principal: str) -> None:
@@ -100,6 +115,8 @@ def test_the_set_suffices_and_each_permission_is_needed(
     record = record_of(reply.json())
     attributed = attribute(JobRun("x", "SUCCEEDED", since, 1e10), record, frozenset({"gateway"}))
     report = report_on((attributed,))
+    declaring = replace(attributed, run=replace(attributed.run, declared=report.header.proposed))
+    assert advise(declaring).accurate, report.header.proposed
     bind(lab, {one.resource.bucket: [] for one in report.grants.grants})
     roles: dict[str, list[str]] = {}
     for grant in report.grants.grants:

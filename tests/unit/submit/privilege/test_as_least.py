@@ -106,6 +106,11 @@ def test_options_that_it_excludes(words: list[str], text: str) -> None:
     assert fault.value.message == text
 
 
+def test_only_the_lab_runs_a_job_alone() -> None:
+    with pytest.raises(UsageError, match=r"^--alone runs a job in the lab, not on another cluster\.$"):
+        parse(["--alone", "--address", "http://127.0.0.1:9", "jobs/whoami.py"])
+
+
 def test_the_verdict() -> None:
     report = report_on((ran(READ),), again=True)
     proved = list(as_least.verdict(Job("x-2", "SUCCEEDED"), "x-1", report, "a@b"))
