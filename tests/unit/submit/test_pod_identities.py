@@ -73,7 +73,8 @@ def test_an_account_that_the_pods_may_not_use_is_denied(lab: RunningCloud, membe
         "not grant it roles/iam.workloadIdentityUser."
     )
     assert first.fix == (  # with the lab's gcloud, because the pods' Google Cloud is the lab
-        f"{storage.LAB_GCLOUD} iam service-accounts add-iam-policy-binding {email} --role roles/iam.workloadIdentityUser "
+        f"{storage.LAB_GCLOUD} iam service-accounts add-iam-policy-binding {email} "
+        "--role roles/iam.workloadIdentityUser "
         '--member "serviceAccount:PROJECT.svc.id.goog[ray/cpu-worker]"'
     )
 
