@@ -9,6 +9,7 @@ import aiohttp
 import httpx
 import pytest
 
+from cloud.gateway.job_limit import RunningJob
 from tests.labcloud import AGENT, YOU
 from tests.unit.iam.conftest import KEY, CommandResult, Lab
 
@@ -21,10 +22,10 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Sets the number of running jobs. A negative one: the dashboard does not answer."""
     running = [0]
 
-    async def active(*_: object) -> int:
+    async def active(*_: object) -> list[RunningJob]:
         if running[0] < 0:
             raise aiohttp.ClientError
-        return running[0]
+        return [RunningJob(f"job-{number}") for number in range(running[0])]
 
     monkeypatch.setattr("cloud.identity.job_account.active", active)
     return lambda number: running.__setitem__(0, number)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.gateway.job_limit import RunningJob
 from raydock.settings import ROOT
 from tests.unit.iam.conftest import Lab
 
@@ -34,8 +35,8 @@ def dateless(text: str) -> str:
 def test_the_page_shows_what_its_commands_print(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def no_jobs(*_: object) -> int:
-        return 0
+    async def no_jobs(*_: object) -> list[RunningJob]:
+        return []
 
     monkeypatch.setattr("cloud.identity.job_account.active", no_jobs)
     monkeypatch.chdir(tmp_path)
