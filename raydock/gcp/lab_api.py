@@ -20,12 +20,12 @@ class LabOutdated(Unreachable):
 
 @dataclass(frozen=True, slots=True)
 class LabRequest:
-    """One request to the lab API. `body` is sent as JSON."""
+    """One request to the lab API. `body` is sent as JSON; without `seconds`, the response may take 10 s."""
 
     method: str
     path: str
     body: Any = None
-    seconds: float = SECONDS
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,17 @@ async def send(client: Any, gateway: str, headers: Mapping[str, str], request: L
 
     from raydock.rayapi import no_answer
 
+    seconds = SECONDS if request.seconds is None else request.seconds
     try:
         reply = await client.request(
             request.method,
             gateway + request.path,
             json=request.body,
             headers=dict(headers),
-            timeout=request.seconds,
+            timeout=seconds,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as fault:
-        raise no_response(gateway, no_answer.reason(fault, request.seconds)) from None
+        raise no_response(gateway, no_answer.reason(fault, seconds)) from None
     if reply.status_code == 401:
         raise PermissionDenied(
             "The lab's cloud rejected this checkout's key.", "make cluster-down cluster-up"

@@ -152,7 +152,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that takes longer than its 10 s would be a verdict on the machine."""
     monkeypatch.setattr("iam.policy_reader.TIMEOUT", 600.0)
-    monkeypatch.setattr("raydock.gcp.clouds.SECONDS", 600.0)
+    monkeypatch.setattr("raydock.gcp.lab_api.SECONDS", 600.0)
 
 
 def members(chance: random.Random, project: str) -> list[str]:

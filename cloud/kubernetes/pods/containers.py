@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,10 @@ from cloud.kubernetes.pods.spec import (
 from kuberay.cluster import head_service
 
 Json = Mapping[str, Any]
+# Like https://pkg.go.dev/github.com/distribution/reference, without any part that a URL's path would resolve.
+REFERENCE = re.compile(
+    r"(?:[A-Za-z0-9][\w.-]*(?::[0-9]+)?/)*[A-Za-z0-9][\w.-]*(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?", re.ASCII
+)
 LABEL = "raydock.kubernetes"
 SERVICE = "kubernetes-pod"  # the containers' service name in Compose's labels
 # Services that join the clusters' networks: the API server is the proxy to the pods, and this one checks `cloud`.
@@ -60,13 +65,17 @@ class Containers:
     async def start(self, pod: Json, cluster: str) -> None:
         """See `PodRunner`."""
         require_supported(pod)
-        image = str(container_of(pod).get("image"))
-        await self.require_image(image)
+        image = await self.image_id(str(container_of(pod).get("image")))
         await self.networks.ensure(cluster)
-        await self.docker.start(self.name(pod), self.body(pod, cluster))
+        await self.docker.start(self.name(pod), self.body(pod, cluster, image))
 
-    async def require_image(self, image: str) -> None:
-        """Raise CannotStart unless the engine has an image that starts a node of the lab."""
+    async def image_id(self, image: str) -> str:
+        """The ID of an image that starts a node of the lab. Raises CannotStart if the engine has no such image.
+
+        The ID, because the name may mean another image by the time that the container is created.
+        """
+        if not REFERENCE.fullmatch(image):
+            raise CannotStart("InvalidImageName", f"{image[:200]!r} is not the name of an image")
         found = await self.docker.ask("GET", f"/images/{image}/json", (404,))
         config = found.get("Config") or {}
         if not config:
@@ -78,6 +87,7 @@ class Containers:
             raise CannotStart(
                 "CreateContainerError", f"The image {image} does not extend one of the lab's images"
             )
+        return str(found["Id"])
 
     async def stop(self, pods: Sequence[RunningPod]) -> None:
         """See `PodRunner`."""
@@ -94,15 +104,15 @@ class Containers:
         about = pod["metadata"]
         return f"{self.project}-{about['name']}-{short_hash(about['uid'])[:6]}"
 
-    def body(self, pod: Json, cluster: str) -> dict[str, Any]:
-        """The request to create a pod's container."""
+    def body(self, pod: Json, cluster: str, image: str) -> dict[str, Any]:
+        """The request to create a pod's container from an image's ID."""
         about = pod["metadata"]
         name, space = about["labels"][CLUSTER], about["namespace"]
         hosts = hosts_of(name, space)
         head = about["labels"][TYPE] == "head"
         command = [str(one) for one in container_of(pod).get("args") or ()]
         return Container(
-            image=str(container_of(pod).get("image")),
+            image=image,
             command=command,
             role="head" if head else "worker",
             memory=memory_of(pod),

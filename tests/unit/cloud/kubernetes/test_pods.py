@@ -52,7 +52,7 @@ def test_a_pod_starts_ray_as_in_docker(name: str, role: str, pool: str) -> None:
 
 
 def test_a_container_is_hardened_and_led_to_the_labs_google_cloud() -> None:
-    body = RUNNER.body(pods()["lab-head"], "default/lab")
+    body = RUNNER.body(pods()["lab-head"], "default/lab", "sha256:1")
     host = body["HostConfig"]
     assert (host["CapDrop"], host["SecurityOpt"], host["Memory"], host["ShmSize"]) == (
         ["ALL"], ["no-new-privileges:true"], 3 * GIB, 900 * 2**20,
@@ -82,7 +82,7 @@ def test_a_container_is_hardened_and_led_to_the_labs_google_cloud() -> None:
     [
         ({}, "ErrImagePull: This machine's Docker engine has no image x:1, and the lab pulls none"),
         ({"Config": {"Entrypoint": ["sh"]}}, "CreateContainerError: The image x:1 does not extend one of"),
-        ({"Config": {"Entrypoint": ["python3", "/opt/raydock/node.py"]}}, ""),
+        ({"Id": "sha256:1", "Config": {"Entrypoint": ["python3", "/opt/raydock/node.py"]}}, ""),
     ],
 )
 def test_only_images_of_the_lab_on_this_machine_run(
@@ -95,11 +95,17 @@ def test_only_images_of_the_lab_on_this_machine_run(
     monkeypatch.setattr(DockerApi, "ask", ask)
     found = ""
     try:
-        asyncio.run(RUNNER.require_image("x:1"))
+        assert asyncio.run(RUNNER.image_id("x:1")) == "sha256:1"
     except CannotStart as fault:
         found = f"{fault.reason}: {fault.message}"
     assert found.startswith(reason)
     assert bool(found) is bool(reason)
+
+
+@pytest.mark.parametrize("image", ["../containers/x", "a/../../info", "x?y=1", "x#y", "", "a//b", "x:1\n"])
+def test_an_image_name_is_no_other_path_of_the_engine(image: str) -> None:
+    with pytest.raises(CannotStart, match="is not the name of an image"):
+        asyncio.run(RUNNER.image_id(image))
 
 
 @pytest.mark.parametrize(
