@@ -118,14 +118,12 @@ async def in_container(
     await cloud.open_health(HEALTH_PORT)
     door = Door(replace(proxy_rules, google=address), authority.pem())
     await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT, door)
-    # Last, because opening networks must not overlap.
-    lock = asyncio.Lock()
 
     def follow(plane: str) -> Coroutine[Any, Any, None]:
         def opened(at: str) -> Coroutine[Any, Any, Close]:
             return cloud.open_network(Network(at, "node", plane), authority, proxy_rules)
 
-        return NodeListeners(plane, opened, lock).follow()
+        return NodeListeners(plane, opened).follow()
 
     planes = filter(None, (settings.vertex, settings.kubernetes))
     cloud.listener_sync = asyncio.gather(*map(follow, planes))

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
@@ -30,22 +30,15 @@ from cloud.identity.node_metadata import Close, NodeMetadata
 from cloud.identity.services import HOSTS, GoogleServices
 from cloud.identity.tokens import Tokens
 from cloud.lab_state import LabState
+from cloud.listeners import Listeners
 from cloud.network import alpn, egress, missing_services
 from cloud.network.certificates import Authority
 from cloud.storage.http import Storage
 from cloud.storage.service import Service, open_service
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-BACKLOG = 512
 LOOPBACK = "127.0.0.1"
 GRPC_PORT = 8081  # the Vertex AI control plane, which receives our HTTP/2 connections
-
-
-class Closable(Protocol):
-    """What listens, and can stop."""
-
-    def close(self) -> None:
-        """Stop listening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +77,8 @@ class Cloud:
     faults: Faults = field(default_factory=Faults)  # on purpose: see cloud/faults/
     record: Recorder = field(default_factory=Recorder)
     service: Service = field(init=False)
-    runners: list[web.AppRunner] = field(default_factory=list)
-    servers: list[Closable] = field(default_factory=list)
+    listeners: Listeners = field(default_factory=Listeners)  # besides those on container networks
+    networks: list[Listeners] = field(default_factory=list)
     listener_sync: asyncio.Future[Any] | None = None  # opens listeners on the other clusters' networks
     gate: proxy.Gate | None = None  # once the gateway is open
 
@@ -108,53 +101,40 @@ class Cloud:
     async def open_network(
         self, network: Network, authority: Authority, proxy_rules: egress.Egress | None = None
     ) -> Close:
-        """Open all listeners on one container network, or none. Returns a function that closes them.
-
-        Calls must not overlap: whatever opens meanwhile would be closed with this network.
-        """
-        runners, servers = len(self.runners), len(self.servers)
+        """Open all listeners on one container network, or none. Returns a function that closes them."""
+        opened, address = Listeners(), network.address
+        rules = replace(proxy_rules or egress.Egress(), google=address)
+        tls = authority.server_context(("http/1.1", "h2"))
         try:
-            await self.open_listeners(network, authority, proxy_rules or egress.Egress())
+            await opened.listen(self.metadata_of(network, authority.pem()), address, 80)
+            await opened.listen(self.services(), address, 443, tls, self.grpc())
+            opened.servers.append(await egress.serve(address, 3128, allowed=rules))
         except OSError:
-            await self.close_listeners(self.runners[runners:], self.servers[servers:])
+            await opened.close()
             raise
-        return partial(self.close_listeners, self.runners[runners:], self.servers[servers:])
+        self.networks.append(opened)
+        return partial(self.close_network, opened)
 
-    async def open_listeners(
-        self, network: Network, authority: Authority, proxy_rules: egress.Egress
-    ) -> None:
-        """Open the metadata server, Google's services and the egress proxy on one network."""
-        principals = {"job": lambda: self.lab_state.job, "user": lambda: self.lab_state.user}
+    async def close_network(self, opened: Listeners) -> None:
+        """Close the listeners of one network."""
+        self.networks.remove(opened)
+        await opened.close()
+
+    def metadata_of(self, network: Network, pem: bytes) -> web.Application:
+        """The metadata server for a network's containers."""
         if network.role == "node":
-            await self.open_node_metadata(network, 80, authority.pem())
-        else:
-            await self.open_metadata(network.address, 80, principals[network.role], authority.pem())
-        await self.open_services(network.address, 443, authority.server_context(("http/1.1", "h2")))
-        rules = replace(proxy_rules, google=network.address)
-        self.servers.append(await egress.serve(network.address, 3128, allowed=rules))
+            handle = NodeMetadata(self.lab_state, self.tokens, network.plane).handle
+            return catch_all(with_certificate(handle, network.address, 80, pem))
+        principals = {"job": lambda: self.lab_state.job, "user": lambda: self.lab_state.user}
+        return self.metadata(network.address, 80, principals[network.role], pem)
 
-    async def close_listeners(self, runners: list[web.AppRunner], servers: list[Closable]) -> None:
-        """Close the given listeners."""
-        for server in servers:
-            server.close()
-            self.servers.remove(server)
-        for runner in runners:
-            await runner.cleanup()
-            self.runners.remove(runner)
-
-    async def open_metadata(self, address: str, port: int, who: Callable[[], str], pem: bytes = b"") -> None:
-        """Open the metadata server. It also serves the CA certificate, which nodes fetch at startup."""
+    def metadata(self, address: str, port: int, who: Callable[[], str], pem: bytes = b"") -> web.Application:
+        """The metadata server. It also serves the CA certificate, which nodes fetch at startup."""
         metadata = Metadata(self.lab_state, self.tokens, who, self.project)
-        await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
+        return catch_all(with_certificate(metadata.handle, address, port, pem))
 
-    async def open_node_metadata(self, network: Network, port: int, pem: bytes) -> None:
-        """Open the metadata server for the nodes of a cluster of their own: Vertex AI's or Kubernetes'."""
-        handle = NodeMetadata(self.lab_state, self.tokens, network.plane).handle
-        address = network.address
-        await self.listen(catch_all(with_certificate(handle, address, port, pem)), address, port)
-
-    async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """Open Google's services, selected by host name."""
+    def services(self) -> web.Application:
+        """Google's services, selected by host name."""
         storage, services = self.storage(self.access()), GoogleServices(self.access(), self.is_key)
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -163,7 +143,15 @@ class Cloud:
             raw = request.raw_path.partition("?")[0]
             return await at_host(storage, services, request, host, f"https://{host}", raw)
 
-        await self.listen(catch_all(handle), address, port, tls)
+        return catch_all(handle)
+
+    async def open_metadata(self, address: str, port: int, who: Callable[[], str]) -> None:
+        """Open a metadata server outside the container networks."""
+        await self.listeners.listen(self.metadata(address, port, who), address, port)
+
+    async def open_services(self, address: str, port: int, tls: ssl.SSLContext) -> None:
+        """Open Google's services outside the container networks."""
+        await self.listeners.listen(self.services(), address, port, tls, self.grpc())
 
     async def open_emulator(self, port: int) -> None:
         """Open Cloud Storage on loopback for clients with emulator variables. Without a token, they act as the job."""
@@ -173,7 +161,7 @@ class Cloud:
             begin(request.remote or "", request.headers.get("User-Agent", ""))
             return refuse_browser(request, port) or await storage.handle(request, base)
 
-        await self.listen(catch_all(handle), "127.0.0.1", port)
+        await self.listeners.listen(catch_all(handle), "127.0.0.1", port)
 
     async def open_health(self, port: int) -> None:
         """Open the container's health check."""
@@ -182,7 +170,7 @@ class Cloud:
             self.service.index.bucket("")
             return web.Response(text="ok")
 
-        await self.listen(catch_all(handle), LOOPBACK, port)
+        await self.listeners.listen(catch_all(handle), LOOPBACK, port)
 
     async def open_gateway(self, gate: proxy.Gate, address: str, port: int, door: Door | None = None) -> None:
         """Open the published gateway: the dashboard, the lab API and Google's services for this machine.
@@ -197,28 +185,10 @@ class Cloud:
         }
         app = proxy.application(gate, mounts)
         if door is None:
-            return await self.listen(app, address, port)
+            return await self.listeners.listen(app, address, port)
         rules = replace(door.rules, authorize=partial(connect.require_key, gate))
-        self.servers.append(await connect.listen(await self.runner(app), address, port, rules.handle))
-
-    async def listen(
-        self, app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None
-    ) -> None:
-        """Serve an application; with `tls`, HTTP/2 connections go to the gRPC handlers."""
-        runner = await self.runner(app)
-        if tls:
-            self.servers.append(
-                await alpn.listen(runner, address, port, tls, missing_services.refuse_grpc, self.grpc())
-            )
-        else:
-            await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
-
-    async def runner(self, app: web.Application) -> web.AppRunner:
-        """An application's runner, ready for connections; `close` cleans it up."""
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
-        await runner.setup()
-        self.runners.append(runner)
-        return runner
+        runner = await self.listeners.runner(app)
+        self.listeners.servers.append(await connect.listen(runner, address, port, rules.handle))
 
     def grpc(self) -> dict[str, alpn.StreamHandler]:
         """The gRPC handlers by host. The control plane also gets gRPC calls to the services we serve over HTTP/1.1."""
@@ -233,7 +203,8 @@ class Cloud:
         """Close every listener and Cloud Storage."""
         if self.listener_sync:
             self.listener_sync.cancel()
-        await self.close_listeners(list(self.runners), list(self.servers))
+        for opened in (self.listeners, *self.networks):
+            await opened.close()
         self.record.flush()
         self.service.close()
 

@@ -78,14 +78,10 @@ async def ask(plane: str, path: str, **query: str) -> Any:
 
 @dataclass(slots=True)
 class NodeListeners:
-    """Opens listeners on the networks of one control plane's clusters, and closes those of deleted networks.
-
-    `lock`: opening networks must not overlap.
-    """
+    """Opens listeners on the networks of one control plane's clusters, and closes those of deleted networks."""
 
     plane: str
     open: Callable[[str], Awaitable[Close]]
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     opened: dict[str, Close] = field(default_factory=dict)
 
     async def follow(self, pause: float = 1.0, absent: float = 5.0) -> None:
@@ -96,9 +92,7 @@ class NodeListeners:
         while True:
             rest = absent
             with suppress(*UNREACHABLE):
-                wanted = set(await ask(self.plane, "/doors"))
-                async with self.lock:
-                    await self.sync(wanted)
+                await self.sync(set(await ask(self.plane, "/doors")))
                 rest = pause
             await asyncio.sleep(rest)
 

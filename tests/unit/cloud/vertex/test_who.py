@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +17,7 @@ from cloud.controlplane.lifecycle.store import Store
 from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.identity.node_metadata import NodeListeners, NodeMetadata
 from cloud.identity.tokens import Tokens
+from cloud.listeners import Listeners
 from cloud.network import egress
 from cloud.network.certificates import load_authority
 from cloud.server import Cloud, Network, catch_all
@@ -151,29 +153,68 @@ def test_listeners_follow_the_clusters_networks() -> None:
     ]
 
 
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[Listeners]:
+    """The listeners of each network, which listen nowhere."""
+    found: list[Listeners] = []
+
+    async def opened(self: Listeners, app: web.Application, *_: object) -> None:
+        if self not in found:
+            found.append(self)
+        await self.runner(app)
+
+    monkeypatch.setattr(Listeners, "listen", opened)
+    return found
+
+
+@asynccontextmanager
+async def opened_cloud(folder: Path) -> AsyncIterator[Cloud]:
+    cloud = Cloud(state_file.load(LAB_FILE, None), Tokens(b"s" * 32, 60), folder / "objects", "lab-project")
+    try:
+        yield cloud
+    finally:
+        await cloud.close()
+
+
 def test_a_network_is_opened_as_a_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, groups: list[Listeners], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A half-open one would block its own ports at the next attempt."""
-
-    async def opened(self: Cloud, app: web.Application, *_: object) -> None:
-        await self.runner(app)
 
     async def refused(*_: object, **__: object) -> None:
         raise OSError("address in use")
 
-    monkeypatch.setattr(Cloud, "listen", opened)
     monkeypatch.setattr(egress, "serve", refused)
 
     async def running() -> None:
-        cloud = Cloud(
-            state_file.load(LAB_FILE, None), Tokens(b"s" * 32, 60), tmp_path / "objects", "lab-project"
-        )
-        try:
+        async with opened_cloud(tmp_path) as cloud:
             with pytest.raises(OSError, match="address in use"):
                 await cloud.open_network(Network("10.0.0.2", "node"), load_authority(tmp_path))
-            assert (cloud.runners, cloud.servers) == ([], [])
-        finally:
-            await cloud.close()
+            assert [(one.runners, one.servers) for one in groups] == [([], [])]
+            assert cloud.networks == []
+
+    asyncio.run(running())
+
+
+def test_networks_that_open_at_the_same_time_close_one_by_one(
+    tmp_path: Path, groups: list[Listeners], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Server:
+        def close(self) -> None:
+            """Nothing listens."""
+
+    async def serve(*_: object, **__: object) -> Server:
+        return Server()
+
+    monkeypatch.setattr(egress, "serve", serve)
+
+    async def running() -> None:
+        authority = load_authority(tmp_path)
+        async with opened_cloud(tmp_path) as cloud:
+            networks = [Network(f"10.0.0.{number}", "node") for number in (2, 3)]
+            close, _ = await asyncio.gather(*(cloud.open_network(one, authority) for one in networks))
+            await close()
+            assert [(len(one.runners), len(one.servers)) for one in groups] == [(0, 0), (2, 1)]
+            assert cloud.networks == groups[1:]
 
     asyncio.run(running())
