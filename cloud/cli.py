@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Coroutine, Sequence
@@ -25,6 +24,7 @@ from cloud.identity.tokens import Tokens, load_secret, write_private
 from cloud.network.certificates import load_authority
 from cloud.network.egress import Egress
 from cloud.server import Cloud, Door, Network
+from cloud.signals import stop_event
 from iam.errors import IamError
 from raydock.startup import StartupFailure
 
@@ -77,9 +77,7 @@ async def serve(options: argparse.Namespace) -> None:
     key = saved_key_digest(settings)
     job_limit = JobLimit(settings.jobs)
     gate = proxy.Gate(settings.dashboard, key, secret=secret, job_limit=job_limit)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
     try:
         await (in_container if options.mode == "networks" else on_loopback)(cloud, gate, settings, options)
         logging.getLogger("cloud").info("the lab's cloud is up: jobs run as %s", known.job)

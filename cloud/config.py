@@ -51,7 +51,7 @@ class CloudSettings:
 def read(environ: Mapping[str, str]) -> CloudSettings:
     """Read the settings. Raises IamError for an invalid value; its message includes the setting."""
     chosen = settings(environ)
-    state = Path(environ.get("LAB_STATE") or "/var/lib/raydock")
+    state = state_folder(environ)
     return CloudSettings(
         lab=chosen.file,
         state=state,
@@ -66,6 +66,11 @@ def read(environ: Mapping[str, str]) -> CloudSettings:
         kubernetes=environ.get("LAB_KUBERNETES", ""),
         jobs=jobs(environ.get("LAB_JOBS", ""), environ.get("LAB_HEAD_MEMORY", "")),
     )
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """The folder with the lab's state, which the Vertex AI control plane also reads."""
+    return Path(environ.get("LAB_STATE") or "/var/lib/raydock")
 
 
 def jobs(limit: str, memory: str) -> int:

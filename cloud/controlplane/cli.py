@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from cloud.faults import active
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens, load_secret
 from cloud.network.certificates import Authority
+from cloud.signals import stop_event
 from iam.errors import IamError
 from raydock import versions
 from raydock.startup import StartupFailure
@@ -68,10 +68,8 @@ def parser() -> argparse.ArgumentParser:
 async def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     plane = build()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    folder = config.read(os.environ).state
+    stop = stop_event()
+    folder = config.state_folder(os.environ)
     tls = Authority(folder / "ca.pem", folder / "leaf.pem").server_context(["http/1.1", "h2"])
     try:
         await plane.start(socket.gethostbyname(options.control))
@@ -87,10 +85,10 @@ async def serve(options: argparse.Namespace) -> None:
 
 def build() -> ControlPlane:
     """The control plane for the current settings. It reads the policies and the token secret that `cloud` saves."""
-    lab, own = config.read(os.environ), own_config.read(os.environ)
-    faults = active.load(lab.state / active.FILE, follows=True)
-    tokens = Tokens(load_secret(lab.state), lab.token_seconds, cut_lifetime=faults.token_seconds)
-    saved = state_file.StateFile(lab.state / "world.json")
+    lab, own = config.state_folder(os.environ), own_config.read(os.environ)
+    faults = active.load(lab / active.FILE, follows=True)
+    tokens = Tokens(load_secret(lab), cut_lifetime=faults.token_seconds)  # it only verifies them
+    saved = state_file.StateFile(lab / "world.json")
     engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ, own.images)
     clusters = Clusters(store.load(own.state), engine, own.ready)
     autoscaler = Autoscaler(clusters, partial(read_load, port=PORT), own.idle)

@@ -1,4 +1,4 @@
-"""The control plane's settings, read from the environment and set in compose.yaml. It also reads cloud/config.py's.
+"""The control plane's settings, read from the environment and set in compose.yaml. It also reads LAB_STATE.
 
 VERTEX_STATE          folder for its state, default /var/lib/vertex
 VERTEX_DOCKER         the Docker engine's socket, default /var/run/docker.sock

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from cloud.kubernetes.apiserver.supervisor import HOST, PORT
 from cloud.kubernetes.controller import Controller
 from cloud.kubernetes.pod_identity import PodIdentity
 from cloud.kubernetes.pods.containers import Containers
+from cloud.signals import stop_event
 from iam.errors import IamError
 from raydock.startup import StartupFailure
 
@@ -67,9 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 async def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
     if options.command == "apiserver":
         await supervisor.serve(config.server(os.environ), stop)
     else:
