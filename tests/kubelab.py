@@ -63,7 +63,7 @@ def google_cloud(lab: RunningCloud) -> dict[str, str]:
         return await service.handle(request, base)
 
     async def listen() -> None:
-        await lab.cloud.listen(catch_all(handle), host, storage)
+        await lab.cloud.listeners.listen(catch_all(handle), host, storage)
         await lab.cloud.open_metadata(host, metadata, lambda: lab.world.job)
 
     asyncio.run_coroutine_threadsafe(listen(), lab.loop).result(60)

@@ -22,7 +22,7 @@ from tests.unit.test_notebook import cells
 pytestmark = pytest.mark.docker
 
 ACCOUNT = "ray-notebook@lab-project.iam.gserviceaccount.com"
-# What a user does in JupyterLab with "Run all"; the file is the mounted one, which nobody can write.
+# What a user does in JupyterLab with "Run all"; the file is the mounted one, which is read-only.
 RUN = """
 import sys, nbclient, nbformat
 notebook = nbformat.read("/opt/raydock/notebooks/ray_on_vertex.ipynb", as_version=4)
