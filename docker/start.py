@@ -11,6 +11,7 @@ Apart from Ray, it uses only the standard library. The patches:
 - Ray Client. Its server starts one process per client. gRPC restarts its poller in the fork, where Python has closed
   the poller's files before the exec. The process then often dies (every other time with grpcio 1.85), and `ray.init`
   reports "Starting Ray client server failed" (ray#63202, grpc#43055). Fork support is therefore off in the server.
+- Workers. Ray imports itself twice for each process of a job. setup_worker.py replaces the first import.
 """
 
 import os
@@ -19,11 +20,15 @@ from pathlib import Path
 from typing import Any
 
 AGENT = Path(__file__).with_name("agent.py")
+SETUP_WORKER = Path(__file__).with_name("setup_worker.py")
 
 
 def patch(services: Any) -> None:
     """Patch ray._private.services in this process, and set an environment variable for its children."""
     services.range = lambda polls: range(9 * polls)
+    services.ray_constants.SETUP_WORKER_FILENAME = str(
+        SETUP_WORKER
+    )  # joined to a folder, so an absolute path replaces it
     os.environ.setdefault(
         "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT", "180"
     )  # ray/dashboard/consts.py
