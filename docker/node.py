@@ -71,6 +71,9 @@ RAY_SETTINGS = {
     "REPORTER_UPDATE_INTERVAL_MS": "10000",
     "METRICS_RECORD_INTERVAL_S": "15",
     "RAY_local_fs_monitor_interval_ms": "1000",
+    "RAY_metrics_report_interval_ms": "30000",
+    "RAY_debug_dump_period_milliseconds": "60000",
+    "RAY_kill_idle_workers_interval_ms": "1000",
     "BAD_RUNTIME_ENV_CACHE_TTL_SECONDS": "5",
 }
 

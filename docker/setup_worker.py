@@ -2,8 +2,8 @@
 
 Ray runs that script for every process with a runtime env, which is every process of a submitted job. It imports Ray,
 applies the runtime env, and becomes the worker, which imports Ray again. An import takes 0.3 to 0.4 s on two cores, so
-without the first one, a process starts in about half the time. Ray's script still does whatever this one doesn't handle,
-such as workers in other languages.
+without the first one, a process starts in about half the time. Whatever this script doesn't handle, such as workers in
+other languages, is left to Ray's.
 
 If there is no runtime env, the raylet omits this script, which it recognizes by its file name (worker_pool.cc).
 """

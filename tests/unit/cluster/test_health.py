@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
+import threading
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -55,3 +57,33 @@ def test_the_submitter_has_the_same_limits(health: ModuleType) -> None:
     assert not Disk("/", health.FREE_BYTES, total).full
     assert Disk("/", int(health.FREE_SHARE * total) - 1, total).over
     assert not Disk("/", int(health.FREE_SHARE * total), total).over
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nfine", 200),
+        (b"HTTP/1.0 404 Not Found\r\n\r\n", 404),
+        (b"", None),
+        (b"SSH-2.0 x", None),
+    ],
+)
+def test_the_status_of_an_answer(health: ModuleType, reply: bytes, status: int | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            if status is None:
+                with pytest.raises(OSError, match="not an HTTP response"):
+                    health.ask(server.getsockname()[1], "/x")
+            else:
+                assert health.ask(server.getsockname()[1], "/x") == status
+        finally:
+            thread.join()
