@@ -37,7 +37,6 @@ import pyarrow.fs
 import pyarrow.parquet
 import ray
 from ray import tune
-from sklearn.datasets import fetch_covtype
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 from tune_tables import Progress, lines_of, words, write_tables
@@ -57,6 +56,8 @@ def load(data, label, rows):
         y = (X[:, :6] > 0.5).sum(axis=1)  # 0 to 6, from six columns: too many for a tree with five levels
         y = np.where(random.random(rows) < POSSIBLE, y, (y + random.integers(1, 7, rows)) % 7)
     elif data == "real":
+        from sklearn.datasets import fetch_covtype  # slow, and otherwise not needed to load the data
+
         X, y = fetch_covtype(return_X_y=True)  # a download of 11 MB
     else:
         table = pyarrow.parquet.read_table(data)
