@@ -2,8 +2,8 @@
 
 Exits with 0 if a job could run now.
 
-It runs every second while a cluster starts, and twice a minute in every container after that. It therefore queries only
-this node, and does without http.client, which would take twice as long to import as everything else does to run.
+It runs every second while a cluster starts, and once a minute in every container after that. It therefore queries only
+this node, and does without http.client, whose import would take longer than everything else.
 """
 
 import os
