@@ -152,7 +152,8 @@ KILLED = f"{HERE}::test_a_killed_submitter_leaves_the_job_and_attach_prints_ever
 @pytest.mark.parametrize(
     ("lab", "tries"),
     [
-        ("fake", 20),
+        ("fake", 5),
+        pytest.param("fake", 20, marks=pytest.mark.nightly(KILLED)),
         pytest.param("docker", 3, marks=pytest.mark.docker),
         pytest.param("docker", 20, marks=[pytest.mark.docker, pytest.mark.nightly(KILLED)]),
         pytest.param("processes", 20, marks=[pytest.mark.ray, pytest.mark.nightly(KILLED)]),

@@ -41,7 +41,10 @@ ON_PROCESSES = {"ray_tasks", "whoami"}  # in the gate
 HERE = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
 # Lessons that the gate runs on nodes of this machine instead, in about half of the time.
 SERVE = "tests/contract/jobs/test_serve_model.py::test_two_replicas_are_on_two_workers_and_nothing_stays[1]"
-ELSEWHERE = {"serve_model": SERVE}
+TUNE = (
+    "tests/contract/jobs/test_tune_forest.py::test_a_run_that_was_ended_goes_on_and_repeats_no_trial[SIGINT]"
+)
+ELSEWHERE = {"serve_model": SERVE, "tune_forest": TUNE}
 
 
 def in_gate(job: str) -> str:

@@ -97,6 +97,7 @@ def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, t
 
 
 @pytest.mark.ray
+@pytest.mark.nightly("tests/contract/jobs/test_sklearn_joblib.py::test_it_outlives_a_worker_node[0.0s]")
 def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path, later: float) -> None:
     log = tmp_path / "log"
     with started(SCRIPT, "--models", "800", env={"RAY_ADDRESS": nodes.address}, log=log) as process:

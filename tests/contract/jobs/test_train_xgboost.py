@@ -154,7 +154,7 @@ def test_a_bad_model_fails(
 @pytest.mark.ray
 @pytest.mark.nightly(
     "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-train_xgboost]",
-    "tests/contract/jobs/test_kfold_cv.py::test_it_outlives_a_worker_node[0.0s]",
+    "tests/contract/jobs/test_sklearn_joblib.py::test_it_outlives_a_worker_node[0.0s]",
     "tests/contract/jobs/test_tune_forest.py::test_a_run_that_was_ended_goes_on_and_repeats_no_trial[SIGINT]",
 )
 def test_with_a_worker_killed_the_model_is_the_same(

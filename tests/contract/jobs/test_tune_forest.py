@@ -21,7 +21,8 @@ from tests.contract.jobs.running import ROOT, result, started, wait_for_line
 
 SCRIPT = ROOT / "jobs" / "tune_forest.py"
 HERE = "tests/contract/jobs/test_tune_forest.py"
-KILLED = "tests/contract/jobs/test_kfold_cv.py::test_it_outlives_a_worker_node[0.0s]"
+RESUMED = f"{HERE}::test_a_run_that_was_ended_goes_on_and_repeats_no_trial[SIGINT]"
+KILLED = "tests/contract/jobs/test_sklearn_joblib.py::test_it_outlives_a_worker_node[0.0s]"
 GRID = ("--rows", "3000", "--depths", "5", "10", "--trees", "30", "60", "--alphas", "0")
 
 
@@ -247,7 +248,7 @@ def test_a_bad_grid_fails(
 
 
 @pytest.mark.ray
-@pytest.mark.nightly("tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-tune_forest]")
+@pytest.mark.nightly(RESUMED)
 def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     found = grid(nodes, tmp_path, "--smoke-test", "--compare", "--output", str(output))
@@ -308,13 +309,7 @@ def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path
     "how",
     [
         pytest.param(signal.SIGINT, id="SIGINT"),
-        pytest.param(
-            signal.SIGKILL,
-            id="SIGKILL",
-            marks=pytest.mark.nightly(
-                f"{HERE}::test_a_run_that_was_ended_goes_on_and_repeats_no_trial[SIGINT]"
-            ),
-        ),
+        pytest.param(signal.SIGKILL, id="SIGKILL", marks=pytest.mark.nightly(RESUMED)),
     ],
 )
 def test_a_run_that_was_ended_goes_on_and_repeats_no_trial(
@@ -342,9 +337,7 @@ def test_a_run_that_was_ended_goes_on_and_repeats_no_trial(
 
 
 @pytest.mark.ray
-@pytest.mark.nightly(
-    "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-tune_forest]",
-)
+@pytest.mark.nightly(RESUMED)
 def test_a_naive_trial_holds_the_data_and_another_does_not(nodes: Nodes, tmp_path: Path) -> None:
     words = ("--rows", "200000", "--depths", "3", "--trees", "1", "2", "--alphas", "0")
     shared, naive = grid(nodes, tmp_path, *words), grid(nodes, tmp_path, *words, "--naive")
