@@ -86,9 +86,11 @@ def problems(fault: Fault) -> Iterator[str]:
     if fault.at not in MOMENTS if fault.kind == "cut" else fault.at:
         yield f"Only a cut has a moment, and it is one of {', '.join(MOMENTS)}."
     if not 0 < fault.delay <= MAX_DELAY if fault.kind == "slow" else fault.delay:
-        yield f"Only slow calls have a delay, of at most {MAX_DELAY:g} seconds."
+        slow = f"The delay must be more than 0 and at most {MAX_DELAY:g} seconds."
+        yield slow if fault.kind == "slow" else "Only slow calls have a delay."
     if not 1 <= fault.lifetime <= MAX_SECONDS if fault.kind == "tokens" else fault.lifetime:
-        yield f"Only tokens have a lifetime, from 1 to {MAX_SECONDS:g} seconds."
+        tokens = f"The lifetime must be from 1 to {MAX_SECONDS:g} seconds."
+        yield tokens if fault.kind == "tokens" else "Only tokens have a lifetime."
     if (fault.kind == "node") != bool(fault.node):
         yield "Only a dead node has a node's name."
     if fault.bucket and fault.kind not in STORAGE:

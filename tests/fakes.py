@@ -294,7 +294,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _submit(self, body: dict[str, Any], reply: Callable[..., None]) -> None:
         name = body["submission_id"]
         if name in self.dashboard.jobs:
-            return reply(500, f"ValueError: Job with submission_id {name} already exists.", "text/plain")
+            said = f"ValueError: Job with submission_id {name} already exists. Please use a different submission_id."
+            return reply(500, f"RuntimeError: Request failed with status code 400: {said}\n.", "text/plain")
         job = self.dashboard.jobs[name] = FakeJob(name, body)
         self.dashboard.on_submit(job)
         return reply(200, json.dumps({"job_id": name, "submission_id": name}))

@@ -9,7 +9,7 @@ from typing import Any
 
 from raydock import units
 from raydock.errors import UsageError
-from raydock.faults import DEFAULT_SECONDS, MAX_SECONDS, MOMENTS, STORAGE, Fault
+from raydock.faults import DEFAULT_SECONDS, MAX_SECONDS, MAX_TIMES, MOMENTS, STORAGE, Fault
 from raydock.terminal.commandline import MEANT, near
 
 PROG = "python -m cluster fault"
@@ -69,7 +69,7 @@ def add(verbs: Any) -> None:
         type=int,
         help="hits the same calls again, in the order in which they arrive (default random)",
     )
-    parser.add_argument("--times", type=int, metavar="N", help="hit at most N calls (default no limit)")
+    parser.add_argument("--times", type=times, metavar="N", help="hit at most N calls (default no limit)")
     parser.add_argument(
         "--commands", action="store_true", default=None, help="also hit this project's own commands"
     )
@@ -92,6 +92,13 @@ def duration(text: str) -> float:
         return units.seconds(text)
     except ValueError as fault:
         raise argparse.ArgumentTypeError(f"{fault}; {units.DURATION}") from None
+
+
+def times(text: str) -> int:
+    """Parse a number of calls. In a fault, 0 means no limit, which is not what `--times 0` says."""
+    if not text.isdecimal() or not 0 < int(text) <= MAX_TIMES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_TIMES}")
+    return int(text)
 
 
 def percent(text: str) -> float:

@@ -14,7 +14,7 @@ def used(options: argparse.Namespace) -> int:
     from iam.session import open_session
     from iam.used import commands
     from iam.used.collect import read_attributed, report_on, with_excess
-    from iam.used.table import table
+    from iam.used.table import proof, table
     from raydock.gcp.clouds import LabCloud
 
     if options.target != "local":
@@ -36,5 +36,5 @@ def used(options: argparse.Namespace) -> int:
     else:
         echo(*table(report))
         if report.grants.grants:
-            echo("", f"Prove it: python submit.py --as-least {options.jobs[-1]} SCRIPT")
+            echo("", proof(report))
     return OK

@@ -18,7 +18,7 @@ from raydock.gcp.clouds import LabCloud
 
 def read_attributed(lab: LabCloud, ids: Sequence[str]) -> tuple[Attributed, ...]:
     """What each run did. Raises a RaydockError."""
-    found = read_runs(lab, ids)
+    found = read_runs(lab, tuple(dict.fromkeys(ids)))
 
     async def read() -> list[Record]:  # one for each, because a record merges equal decisions
         periods = ((run.started, run.ended + GRACE) for run in found.runs)

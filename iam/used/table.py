@@ -31,6 +31,12 @@ def table(report: UsedReport) -> Iterator[str]:
     yield from header_lines(report)
 
 
+def proof(report: UsedReport) -> str:
+    """The command that shows that the roles are enough. On one line, so that it can be copied."""
+    flags = " ".join(f"--as-least {one.run.submission_id}" for one in report.runs)
+    return printable(f"Prove it: python submit.py {flags} SCRIPT")
+
+
 def used_lines(report: UsedReport) -> Iterator[str]:
     """What was used, and what was refused."""
     yield from ("", "USED")
@@ -41,7 +47,8 @@ def used_lines(report: UsedReport) -> Iterator[str]:
     if report.denied:
         yield from ("", "DENIED")
         for each in report.denied:
-            where = f"gs://{each.bucket}/{each.name}" if each.bucket else each.resource
+            inside = f"/{each.name}" if each.name else ""
+            where = f"gs://{each.bucket}{inside}" if each.bucket else each.resource
             yield from wrapped(
                 f"{each.permission} on {where} ({counted(each.count, 'call')})", "  ", "      "
             )

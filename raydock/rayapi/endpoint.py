@@ -75,10 +75,11 @@ class Endpoint:
         return f" (the environment sets a proxy: {', '.join(names)})" if names else ""
 
     def refusal(self, reply: httpx.Response) -> ServerError | Unreachable:
-        """The error for an error response. The last line of a server traceback is the reason."""
+        """The error for an error response. The last line of a server traceback that has words is the reason."""
         base = httpx.URL(self.url).path.rstrip("/")
         where = f"{reply.request.method} {reply.request.url.path.removeprefix(base)}"
         lines = reason(reply).splitlines() if reply.is_closed else []
+        lines = [line for line in lines if any(map(str.isalnum, line))]  # Ray may end it with a line "."
         why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
         if self.connection.proxied and reply.status_code in PROXY_STATUSES:
             return Unreachable(f"The cluster at {self.url} does not answer{why}.", self.fix)

@@ -77,7 +77,10 @@ async def least_account(
         for edit in edits:
             await asyncio.to_thread(apply_edit, session, edit, False)
             undo.append(partial(apply_edit, session, replace(edit, revoke=True), False))
-        await asyncio.to_thread(job_account.use, session.cloud, address, False)
+        try:
+            await asyncio.to_thread(job_account.use, session.cloud, address, False)
+        except PermissionDenied as fault:  # its second fix would use the new account, which is removed
+            raise PermissionDenied(fault.message, fault.fix.partition(", or")[0]) from None
         undo.append(partial(job_account.use, session.cloud, before, True))
         console.say(f"runs as {address}, whose only roles are: {spelled(grants)}")
         yield address
@@ -104,9 +107,12 @@ def spelled(grants: tuple[Grant, ...]) -> str:
 
 def verdict(job: Job, jobs: str, report: UsedReport, address: str) -> Iterator[str]:
     """What the run shows."""
-    if job.status == "SUCCEEDED":
-        yield f"Proved: {job.submission_id} passed as {address} with only {spelled(report.grants.grants)}."
-        yield f"For the request: python -m iam used {jobs} --again --format gcloud"
-    else:
-        yield f"Not proved: {job.submission_id} is {job.status} with only {spelled(report.grants.grants)}."
+    roles = spelled(report.grants.grants)
+    if job.status != "SUCCEEDED":
+        yield f"Not proved: {job.submission_id} is {job.status}; its only roles were: {roles}."
         yield f"What was denied: python -m iam used {job.submission_id}"
+    elif not report.grants.grants:
+        yield f"Proved: {job.submission_id} passed as {address} without any role, so there is nothing to request."
+    else:
+        yield f"Proved: {job.submission_id} passed as {address} with only {roles}."
+        yield f"For the request: python -m iam used {jobs} --again --format gcloud"

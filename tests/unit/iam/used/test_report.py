@@ -18,7 +18,7 @@ from iam.used.decisions import Decided
 from iam.used.folders import common_folder, folders_of
 from iam.used.held import Beyond
 from iam.used.needs import needs_of
-from iam.used.table import table, toml_text
+from iam.used.table import proof, table, toml_text
 from tests.unit.iam.used.runs import ME, call, ran
 
 HOSTILE = ["a\nb", "\x1b[2J", "x/../../y", "ü ñ/é", "$(reboot)", "`id`", "'; rm -rf ~ #", '"${var.x}"', "%{ if true }",
@@ -221,6 +221,16 @@ def test_the_commands() -> None:
         "}",
         "",
     ]
+
+
+def test_the_proof_takes_all_runs() -> None:
+    both = (ran(call("get", "gs://b/x")), ran(call("get", "gs://c/x"), submission_id="x-2"))
+    assert proof(report_on(both)) == "Prove it: python submit.py --as-least x-1 --as-least x-2 SCRIPT"
+
+
+def test_a_denied_lookup_is_on_the_bucket() -> None:
+    report = report_on((ran(call("buckets.get", "gs://b", granted=False)),))
+    assert "  storage.buckets.get on gs://b (1 call)" in list(table(report))
 
 
 def test_a_job_that_used_nothing() -> None:

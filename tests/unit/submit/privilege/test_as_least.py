@@ -92,6 +92,26 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
         assert err.getvalue().endswith(f"when the job has finished: python -m iam account use {agent}\n")
 
 
+def test_while_other_jobs_run(lab: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account is removed, so the only fix is to wait: `account use` could not switch to it."""
+
+    def busy(_: object, address: str, __: bool) -> None:
+        raise job_account.refusal("running", "1 job is running.", address)
+
+    monkeypatch.setattr(job_account, "use", busy)
+    session = Session(lab.place, lab.token(YOU), YOU, AGENT, "lab-project", ("lab-data",))
+    accounts = set(lab.world.accounts)
+
+    async def go() -> None:
+        async with as_least.least_account(session, (), Console(BytesIO(), StringIO()), Progress()):
+            raise AssertionError
+
+    with pytest.raises(PermissionDenied) as refused:
+        asyncio.run(go())
+    assert refused.value.fix == "wait until all jobs have finished (python submit.py list)"
+    assert set(lab.world.accounts) == accounts
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
@@ -118,5 +138,7 @@ def test_the_verdict() -> None:
         "Proved: x-2 passed as a@b with only roles/storage.objectViewer on gs://lab-data.",
         "For the request: python -m iam used x-1 --again --format gcloud",
     ]
+    none = list(as_least.verdict(Job("x-2", "SUCCEEDED"), "x-1", report_on((ran(),)), "a@b"))
+    assert none == ["Proved: x-2 passed as a@b without any role, so there is nothing to request."]
     failed = list(as_least.verdict(Job("x-2", "FAILED"), "x-1", report, "a@b"))
     assert failed[1] == "What was denied: python -m iam used x-2"
