@@ -63,6 +63,9 @@ METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "638
 # By default, each agent collects its node's CPU and memory use every 5 s, the dashboard records metrics of its own as
 # often, and each raylet looks at its disk ten times a second. With the next three settings, these numbers are up to 10
 # and 15 s old, and a full disk is noticed within a second.
+# Ray's processes report their metrics every 10 s, the raylet and the control store write debug_state*.txt as often, and
+# each raylet looks for idle workers to end five times a second. With the next three settings, metrics are up to 30 s
+# old, these files up to 60 s, and an idle worker lives up to a second longer.
 # The last setting is about failed environments: for this many seconds, 600 by default, Ray fails each job that needs
 # the same packages without trying again, even if the network or a setting has been fixed.
 RAY_SETTINGS = {

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from cluster.processes import record
+from cluster.processes.loopback import DOCKER
 from cluster.processes.process_tree import Owned
-from tests.integration.footprint import in_use, listening, owned
+from tests.integration.footprint import asked, in_use, listening, owned
 from tests.lab import ROOT, Lab, cluster_command, lab_environment, until
 
 pytestmark = pytest.mark.ray
@@ -58,6 +59,9 @@ def test_it_listens_on_loopback_only_and_is_for_this_user_only(processes_lab: La
     assert found is not None
     processes = owned(lab)
     assert {address for address, _ in listening(processes)} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    starting = [word for word in asked(processes, "cmdline") if word.startswith("--python_worker_command=")]
+    assert len(starting) == len(lab.shape())
+    assert all(str(DOCKER / "setup_worker.py") in word for word in starting)  # see docker/start.py
     folders = (f"{found.temp}/", f"{lab.state}/logs/")
     assert [path for path in in_use(processes) if not path.startswith(folders)] == []
     modes = [os.stat(path).st_mode & 0o777 for path in (found.temp, lab.state, record.path_in(lab.state))]

@@ -78,9 +78,9 @@ def healthcheck(role: str) -> dict[str, Any]:
     """compose.yaml's x-healthcheck: healthy means that a job would run now."""
     return {
         "Test": ["CMD", "python3", "-IS", "/opt/raydock/health.py", role],
-        "Interval": 30 * SECOND,
+        "Interval": 60 * SECOND,
         "Timeout": 8 * SECOND,
-        "Retries": 3,
+        "Retries": 2,
         "StartPeriod": 90 * SECOND,
         "StartInterval": SECOND,
     }

@@ -17,7 +17,7 @@ from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host
 from cloud.controlplane.nodes.docker_api import DockerApi, archive
 from cloud.controlplane.nodes.engine import ContainerNodes, observed_node
-from cloud.controlplane.nodes.hardened import BYTES_PER_PID
+from cloud.controlplane.nodes.hardened import BYTES_PER_PID, SECOND
 from cloud.controlplane.nodes.networks import Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from raydock import versions
@@ -71,6 +71,11 @@ def test_a_node_is_hardened_like_the_services_of_compose() -> None:
     assert body["Image"] == f"raydock/gpu-worker:{versions.RAY}"
     assert f"/gpu-worker:{versions.RAY}" in compose["services"]["gpu-worker"]["image"]
     assert body["Cmd"] == ["gpu-worker", "--labels=pool=worker-pool2,gpu=simulated"]
+    check, same = body["Healthcheck"], compose["x-worker"]["healthcheck"]
+    assert (check["Test"], check["Retries"]) == (same["test"], same["retries"])
+    assert [
+        f"{check[name] // SECOND}s" for name in ("Interval", "Timeout", "StartPeriod", "StartInterval")
+    ] == [same[name] for name in ("interval", "timeout", "start_period", "start_interval")]
 
 
 def test_a_node_knows_its_head_and_none_of_our_secrets() -> None:
