@@ -104,7 +104,8 @@ def exactly(own_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exactly]:
     for name, value in own_lab.reach.items():
         monkeypatch.setenv(name, value)
     before = json.loads(iam(own_lab, "whoami", "--json"))["job"].removeprefix("serviceAccount:")
-    iam(own_lab, "account", "use", ACCOUNT)
+    # Ray reports a failed job's end two seconds after submit.py does.
+    iam(own_lab, "account", "use", ACCOUNT, "--force")
     found = Exactly(open_session("local"))
     try:
         yield found
