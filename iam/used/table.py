@@ -70,6 +70,9 @@ def needed_lines(report: UsedReport) -> Iterator[str]:
     for one in grants.grants:
         limit = f", only for objects under {one.prefix}" if one.prefix else ""
         yield from wrapped(f"{one.role} on {one.resource}{limit}", "  ", "      ")
+    if any(one.prefix.endswith("/") for one in grants.grants):
+        text = "The check of a folder in the header asks for storage.objects.list, too, which is not in these roles: "
+        yield from wrapped(text + "submit with --skip-check=storage.", "  ")
     for each in grants.uncovered:
         text = (
             f"No narrow role on {each.target} includes {', '.join(each.permissions)}: ask for a custom role."

@@ -81,7 +81,7 @@ def healthcheck(role: str) -> dict[str, Any]:
         "Interval": 60 * SECOND,
         "Timeout": 8 * SECOND,
         "Retries": 2,
-        "StartPeriod": 90 * SECOND,
+        "StartPeriod": 180 * SECOND,
         "StartInterval": SECOND,
     }
 

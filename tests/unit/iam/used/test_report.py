@@ -87,7 +87,10 @@ def test_another_run_replaces_what_this_one_created() -> None:
 def test_prefixes_only_where_they_are_enough() -> None:
     calls = [call("get", "gs://b/a/x"), call("get", "gs://b/a/y"), call("get", "gs://c/one"), call("list", "gs://d/a/"),
              call("get", "gs://d/a/x"), call("get", "gs://e/x"), call("get", "gs://e/y")]  # fmt: skip
-    grants = report_on((ran(*calls),), prefixes=True).grants.grants
+    report = report_on((ran(*calls),), prefixes=True)
+    grants = report.grants.grants
+    assert "--skip-check=storage" in " ".join(table(report))  # the check of a folder asks for lists
+    assert "--skip-check" not in " ".join(table(report_on((ran(calls[2]),), prefixes=True)))
     assert [(str(one.resource), one.prefix) for one in grants] == [
         ("gs://b", "a/"),
         ("gs://c", "one"),
