@@ -210,9 +210,7 @@ def test_ray_waits_for_its_dashboard_as_long_as_we_do(monkeypatch: pytest.Monkey
     from ray.dashboard import consts
 
     assert "for _ in range(200):" in inspect.getsource(services.start_api_server)
-    patched = SimpleNamespace(
-        _build_python_executable_command_memory_profileable=None, start_ray_client_server=None
-    )
+    patched = services_with()
     modules = "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT"
     monkeypatch.setitem(os.environ, modules, "")
     monkeypatch.delenv(modules)
@@ -231,14 +229,33 @@ def test_only_ray_clients_server_has_no_support_for_forks(monkeypatch: pytest.Mo
     assert hasattr(services, "start_ray_client_server")
     monkeypatch.delenv("GRPC_ENABLE_FORK_SUPPORT", raising=False)
     seen = list[str | None]()
-    patched = SimpleNamespace(
-        _build_python_executable_command_memory_profileable=None,
-        start_ray_client_server=lambda *_, **__: seen.append(os.environ.get("GRPC_ENABLE_FORK_SUPPORT")),
+    patched = services_with(
+        start_ray_client_server=lambda *_, **__: seen.append(os.environ.get("GRPC_ENABLE_FORK_SUPPORT"))
     )
     docker_module("start").patch(patched)
     patched.start_ray_client_server("address", port=1)
     assert seen == ["0"]
     assert "GRPC_ENABLE_FORK_SUPPORT" not in os.environ
+
+
+def services_with(**members: Any) -> SimpleNamespace:
+    """What docker/start.py patches, instead of ray._private.services."""
+    names = ("_build_python_executable_command_memory_profileable", "start_ray_client_server")
+    return SimpleNamespace(**{**dict.fromkeys(names), "ray_constants": SimpleNamespace(), **members})
+
+
+def test_ray_starts_workers_with_our_script() -> None:
+    """Fails if another Ray version finds its script in another way."""
+    from ray._private import node, services
+
+    joined = inspect.getsource(node.Node.__init__)
+    assert "ray_constants.SETUP_WORKER_FILENAME" in joined
+    assert hasattr(services.ray_constants, "SETUP_WORKER_FILENAME")
+    patched = services_with()
+    docker_module("start").patch(patched)
+    ours = patched.ray_constants.SETUP_WORKER_FILENAME
+    assert Path(ours).is_file()
+    assert os.path.join("/ray/_private/workers", ours) == ours
 
 
 def docker_module(name: str) -> Any:
@@ -249,7 +266,7 @@ def test_only_the_agent_has_the_nodes_name_as_its_host_name(tmp_path: Path) -> N
     from ray._private import ray_constants, services
 
     name = "_build_python_executable_command_memory_profileable"
-    patched = SimpleNamespace(**{name: getattr(services, name), "start_ray_client_server": None})
+    patched = services_with(**{name: getattr(services, name)})
     docker_module("start").patch(patched)
     build = getattr(patched, name)
     other = build(ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT, "/session")
