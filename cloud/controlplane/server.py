@@ -28,6 +28,7 @@ from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.permission import Permission
 from cloud.faults.active import Faults
 from cloud.faults.control_plane import guarded
+from cloud.listeners import Listeners
 from cloud.network.alpn import StreamHandler, forward_to, listen
 
 GRPC_PORT = 8081
@@ -48,8 +49,7 @@ class ControlPlane:
     grpc: list[Any] = field(default_factory=list)  # servers
     port: int = 0  # the gRPC port on loopback for hosts without a region, behind the TLS listeners
     handlers: dict[str, StreamHandler] = field(default_factory=dict)  # HTTP/2 connections by host
-    runners: list[web.AppRunner] = field(default_factory=list)
-    servers: list[asyncio.Server] = field(default_factory=list)
+    listeners: Listeners = field(default_factory=Listeners)
     faults: Faults = field(default_factory=Faults)
     regions: dict[str, Services] = field(init=False)
 
@@ -73,7 +73,7 @@ class ControlPlane:
             self.grpc.append(server)
             self.handlers[host] = forward_to("127.0.0.1", port)
         if control:
-            runner = await self.runner(NodeIdentity(self.clusters).application())
+            runner = await self.listeners.runner(NodeIdentity(self.clusters).application())
             for address in (control, "127.0.0.1"):
                 await web.TCPSite(runner, address, IDENTITY_PORT).start()
 
@@ -87,25 +87,15 @@ class ControlPlane:
         """Open a TLS listener for callers. Returns its port."""
         dashboards = Dashboards(self.clusters, self.permission, self.dashboard_port)
         rest = {region: Rest(services, self.permission) for region, services in self.regions.items()}
-        runner = await self.runner(HttpHosts(dashboards, rest).application())
+        runner = await self.listeners.runner(HttpHosts(dashboards, rest).application())
         server = await listen(runner, address, port, tls, forward_to("127.0.0.1", self.port), self.handlers)
-        self.servers.append(server)
+        self.listeners.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
-
-    async def runner(self, app: web.Application) -> web.AppRunner:
-        """A runner for an application, already set up."""
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
-        await runner.setup()
-        self.runners.append(runner)
-        return runner
 
     async def close(self) -> None:
         """Close all listeners and stop scaling and reconciling."""
         if self.scaling:
             self.scaling.cancel()
-        for server in self.servers:
-            server.close()
-        for runner in self.runners:
-            await runner.cleanup()
+        await self.listeners.close()
         await asyncio.gather(*(server.stop(GRACE) for server in self.grpc))
         await self.clusters.close()
