@@ -127,9 +127,11 @@ class Follower:
                 last_known, last_notice = now, self.update(job, last_notice, now)
                 if job.terminal:
                     return
-            most = self.intervals.supervised if self.supervised else self.intervals.max
             age = 0 if now < burst_end else now - started
-            with move_on_after(self.intervals.for_age(age, self.intervals.min, most)):
+            wait = self.intervals.for_age(age, self.intervals.min, self.intervals.max)
+            if self.supervised and now >= burst_end:
+                wait = self.intervals.supervised
+            with move_on_after(wait):
                 await self.supervisor_changed.wait()
                 self.supervisor_changed.clear()
                 burst_end = time.monotonic() + self.intervals.burst
@@ -178,8 +180,8 @@ class Follower:
     async def watch_supervisor(self) -> None:
         """Watch the supervisor's log: detect a failure before the Job API reports it, and trigger status polls.
 
-        The supervisor also logs every other way in which a job can finish. While its log can be read, the status of an
-        old job is therefore polled only every two seconds instead of three times a second.
+        The supervisor also logs every other way in which a job can finish. While its log can be read, the status is
+        therefore polled only every two seconds unless the log has just changed.
         """
         await self.running.wait()
         file, text, started = f"jobs/supervisor-{self.submission_id}.log", b"", time.monotonic()
@@ -190,7 +192,7 @@ class Follower:
             if match := EXITED.search(text):
                 return self.record_failure(int(match[1]))
             age = time.monotonic() - started
-            await asyncio.sleep(self.intervals.for_age(age, self.intervals.max, self.intervals.idle))
+            await asyncio.sleep(self.intervals.for_age(age, self.intervals.min, self.intervals.idle))
 
     async def supervisor_log(self, file: str) -> bytes:
         """The last lines of the supervisor's log; empty if it can't be read."""

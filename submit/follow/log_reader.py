@@ -42,7 +42,7 @@ class LogReader:
 
     async def show(self) -> None:
         """Write the log as it grows, until cancelled. Polls less often if the log is idle or expensive to read."""
-        refused, wait = 0, self.intervals.min
+        refused, wait, started = 0, self.intervals.min, time.monotonic()
         while True:
             before, began, size = self.log.chars, time.monotonic(), 0
             try:
@@ -54,7 +54,8 @@ class LogReader:
             except Unreachable:
                 pass  # the status poll reports it, and eventually gives up
             grown = self.log.chars > before
-            wait = self.intervals.min if grown else min(wait * 1.5, self.intervals.idle)
+            least = self.intervals.for_age(began - started, self.intervals.min, self.intervals.growing)
+            wait = least if grown else min(wait * 1.5, self.intervals.idle)
             took = time.monotonic() - began
             await asyncio.sleep(max(wait, 5 * took, size / self.intervals.bytes_per_second))
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 class PollIntervals:
     """Poll intervals and timeouts, in seconds unless stated otherwise."""
 
-    min: float = 0.1  # between polls of a new job, or of a growing log
+    min: float = 0.1  # between polls of a new job
     max: float = 0.3  # between polls of an old job's status, if nothing else reports its end
+    growing: float = 0.2  # between polls of an old job's log that is growing
     idle: float = 1.0  # between polls of a log that is not growing
-    age_divisor: float = 60.0  # the interval is the job's age divided by this, within the bounds
+    age_divisor: float = 40.0  # the interval is the job's age divided by this, within the bounds
     supervised: float = 2.0  # between status polls while the supervisor's log shows when to poll
     burst: float = 3.0  # of frequent status polls after the supervisor's log has changed
     bytes_per_second: float = 2e6  # the most log bytes to read, if a poll reads the whole file
