@@ -2,7 +2,7 @@
 
     python node.py head|cpu-worker|gpu-worker [more arguments for `ray start`]
     python node.py run COMMAND ...    runs any other command with the same CA certificates
-    python node.py describe           only writes the description below, for a node that KubeRay starts
+    python node.py describe           only writes the description (description.py), for a node that KubeRay starts
 
 It replaces itself with `ray start --block`, so Ray handles the signals and sets the exit status. It uses only the
 standard library.
@@ -16,35 +16,19 @@ Environment variables, which compose.yaml sets:
     RAYDOCK_WAIT     seconds that a worker waits for the head, default 120
     RAYDOCK_NOTICE   a sentence to write to the node's log
     RAYDOCK_TRUST    URL of the CA certificate for the lab's Google Cloud; empty if there is no such cloud
-
-Once it is up, each node writes a description of itself to its session's log folder, and the dashboard serves it:
-    GET /api/v0/logs/file?node_id=...&filename=raydock-node.json&lines=-1
 """
 
-import ipaddress
 import json
 import os
-import platform
-import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
-from importlib import metadata
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
 ROLES = ("head", "cpu-worker", "gpu-worker")
-DESCRIPTION = "raydock-node.json"
-CA_BUNDLE = Path("/run/secrets/ca_bundle")
-PEERS = 254  # the number of addresses per network that bypass the proxy
-SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # in the image, the user ray can write to it
-# The variables that select CA certificates for pip, for Python's ssl and uv, for requests, and for gRPC.
-CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
 # By default, Ray picks free ports from the ephemeral range, which includes the fixed ports for its own metrics (44217
 # and 44227). Occasionally, two of its servers pick the same port, and every job fails.
@@ -133,94 +117,6 @@ def label_list(labels: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
-def describe() -> dict[str, object]:
-    """The versions of Python, Ray and every package, the packages' requirements, and all importable modules."""
-    found = {normalized(dist.metadata["Name"]): dist for dist in metadata.distributions()}
-    packages = {name: dist.version for name, dist in found.items()}
-    return {
-        "python": platform.python_version(),
-        "ray": packages.get("ray"),
-        "packages": dict(sorted(packages.items())),
-        "requires": {
-            name: needs for name, dist in sorted(found.items()) if (needs := requires(dist, packages))
-        },
-        "modules": sorted({name for dist in metadata.distributions() for name in modules_of(dist)}),
-    }
-
-
-def normalized(name: str) -> str:
-    """A package's name as PEP 503 writes it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def requires(dist: metadata.Distribution, packages: Mapping[str, str]) -> list[str]:
-    """The requirements of a distribution on packages that are installed, without those of its extras."""
-    named = ((re.match(r"[A-Za-z0-9._-]+", text), text) for text in dist.requires or ())
-    return [
-        text for name, text in named if name and normalized(name[0]) in packages and "extra ==" not in text
-    ]
-
-
-def modules_of(dist: metadata.Distribution) -> set[str]:
-    """A distribution's modules. Modules in a namespace are listed by full name: google.cloud.storage, not google."""
-    listed = [path.parts for path in dist.files or () if path.suffix in (".py", ".so")]
-    if not listed:
-        return set((dist.read_text("top_level.txt") or "").split())
-    packages = {parts[:-1] for parts in listed if parts[-1] == "__init__.py"}
-    found = set()
-    for *above, file in listed:
-        depth = next((n for n in range(1, len(above) + 1) if tuple(above[:n]) in packages), 0)
-        parts = above[:depth] if depth else [*above, file.partition(".")[0]]
-        if all(part.isidentifier() for part in parts):
-            found.add(".".join(parts))
-    return found
-
-
-def session(environ: Mapping[str, str]) -> Path:
-    """Ray's symlink to the current session's folder: ray/ in ray._common.utils.get_user_temp_dir."""
-    root = environ.get("RAY_TMPDIR") or environ.get("TMPDIR") or tempfile.gettempdir()
-    return Path(root, "ray", "session_latest")
-
-
-def write_description(link: Path, started: float, deadline: float) -> None:
-    """Wait until the symlink no longer points to an earlier session, then write the description.
-
-    Raises TimeoutError after the deadline.
-    """
-    text = json.dumps(describe(), indent=1)
-    while not (link.is_symlink() and link.lstat().st_mtime >= started and (link / "logs").is_dir()):
-        if time.time() > deadline:
-            raise TimeoutError(f"{link} was not created within {deadline - started:.0f} s")
-        time.sleep(0.1)
-    part = link / "logs" / f"{DESCRIPTION}.{os.getpid()}"
-    part.write_text(text)
-    part.replace(link / "logs" / DESCRIPTION)
-
-
-def describe_in_background(environ: Mapping[str, str], started: float) -> None:
-    """Write the description of a node that starts after that time, in a process that is forked twice.
-
-    It becomes a child of init, so it does not stay behind as a zombie of `ray start`.
-    """
-    if child := os.fork():
-        os.waitpid(child, 0)
-        return
-    if os.fork() == 0:
-        try:
-            write_description(session(environ), started, deadline=time.time() + 120)
-        except (OSError, TimeoutError) as error:
-            print(f"node.py: {DESCRIPTION} was not written: {error}", file=sys.stderr)
-    os._exit(0)
-
-
-def container_start(proc: Path = Path("/proc")) -> float:
-    """When the container's first process started, in seconds since 1970, rounded down."""
-    ticks = int((proc / "1/stat").read_text().rpartition(")")[2].split()[19])
-    lines = (proc / "stat").read_text().splitlines()
-    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
-    return boot + ticks // os.sysconf("SC_CLK_TCK")
-
-
 def end_leftovers() -> None:
     """Start the process that kills jobs' leftover processes. It exits with `ray start`, which this process becomes."""
     script = Path(__file__).with_name("leftovers.py")
@@ -254,80 +150,12 @@ def require_gpu() -> None:
         )
 
 
-def trust(added: Sequence[bytes], environ: Mapping[str, str], bundle: Path = SYSTEM_BUNDLE) -> dict[str, str]:
-    """Add CA certificates to the system's bundle, which C++ libraries read.
-
-    Returns the environment variables that make Python libraries use the bundle too.
-    """
-    certificates = [one.strip() for one in added if one.strip()]
-    if not certificates:
-        return {}
-    known = bundle.read_bytes() if bundle.exists() else b""
-    missing = b"".join(b"\n" + one + b"\n" for one in certificates if one not in known)
-    with bundle.open("ab") as file:
-        file.write(missing)
-    return {name: str(bundle) for name in CA_VARIABLES if name not in environ}
-
-
-def certificates(environ: Mapping[str, str]) -> list[bytes]:
-    """The CA certificates to trust in addition to the system's: the company's and the lab's Google Cloud's."""
-    url = environ.get("RAYDOCK_TRUST", "")
-    return [*company_certificates(), *([fetch(url, 60)] if url else [])]
-
-
-def company_certificates(bundle: Path = CA_BUNDLE) -> list[bytes]:
-    """The company's CA certificates, if any. Raises SystemExit if the file can't be read."""
-    try:
-        # An empty file, which is the default, is not opened, because only its owner may be able to read it.
-        return [bundle.read_bytes()] if bundle.is_file() and bundle.stat().st_size else []
-    except OSError as error:
-        raise SystemExit(
-            f"node.py: can't read {bundle}: {error.strerror}. This is the file that RAYDOCK_CA_BUNDLE points to. "
-            "Make it readable for all users: chmod a+r FILE"
-        ) from None
-
-
-def fetch(url: str, seconds: float) -> bytes:
-    """GET a URL without a proxy and return the body. Retries until it succeeds; after `seconds`, raises SystemExit."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with opener.open(url, timeout=5) as reply:
-                return bytes(reply.read())
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"node.py: no response from {url} within {seconds:g} s: {error}") from None
-        time.sleep(0.2)
-
-
-def own_networks(routes: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
-    """The networks that this container is attached to."""
-    found = []
-    for line in routes.read_text().splitlines()[1:]:
-        fields = line.split()
-        destination, gateway, mask = (int(fields[n], 16).to_bytes(4, "little") for n in (1, 2, 7))
-        if gateway == bytes(4) and destination != bytes(4):
-            found.append(ipaddress.IPv4Network((destination, str(ipaddress.IPv4Address(mask)))))
-    return found
-
-
-def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4Network]) -> dict[str, str]:
-    """NO_PROXY, extended with the nodes' addresses. Each is listed, because urllib and httpx do not support networks.
-
-    Docker assigns addresses from the start of a network, so the first ones are enough.
-    """
-    if not environ.get("NO_PROXY"):
-        return {}
-    addresses = [str(one) for network in networks for one in islice(network.hosts(), PEERS)]
-    value = ",".join([environ["NO_PROXY"], socket.gethostname(), *addresses])
-    return {"NO_PROXY": value, "no_proxy": value}
-
-
 def main(argv: Sequence[str]) -> None:
     """Replace this process with `ray start` or COMMAND. Raises SystemExit with a message on failure."""
-    import gpus  # in this file's folder, which is not on the path of other programs that load this file
+    import description  # in this file's folder, which is not on the path of other programs that load this file
+    import gpus
     import naming
+    import network
 
     if not argv or argv[0] not in (*ROLES, "run", "describe") or argv == ["run"]:
         raise SystemExit(
@@ -336,12 +164,12 @@ def main(argv: Sequence[str]) -> None:
     role, more = argv[0], argv[1:]
     environ = dict(os.environ)
     if role == "describe":
-        describe_in_background(environ, container_start())
+        description.describe_in_background(environ, description.container_start())
         return
     if notice := environ.get("RAYDOCK_NOTICE"):
         print(f"node.py: {notice}", file=sys.stderr)
-    environ |= trust(certificates(environ), environ)
-    environ |= without_proxy(environ, own_networks())
+    environ |= network.trust(network.certificates(environ), environ)
+    environ |= network.without_proxy(environ, network.own_networks())
     if role == "run":
         os.execvpe(more[0], list(more), environ)
     gpu_labels: Mapping[str, str] = NO_LABELS
@@ -358,7 +186,7 @@ def main(argv: Sequence[str]) -> None:
         end_leftovers()
     else:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
-    describe_in_background(environ, time.time())
+    description.describe_in_background(environ, time.time())
     # Does not use the `ray` command, which is not on the PATH unless its environment is activated.
     command = [sys.executable, "-P", str(START), "start", "--block", *arguments, *FIXED_PORTS, *more]
     os.execve(sys.executable, command, {**METRICS_PORTS, **RAY_SETTINGS, **environ})

@@ -26,14 +26,13 @@ from cloud.kubernetes.operator.wanted import GROUP, HEAD_GROUP, PORTS
 from cloud.kubernetes.pods.runner import RunningPod
 from cloud.kubernetes.pods.spec import container_of, environment_of
 from cluster import ports
-from cluster.processes import process_tree, ray_node, temp_dir
+from cluster.processes import loopback, process_tree, ray_node, temp_dir
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import NodeProcess, Ports, ProcessesRecord
 from raydock.errors import ServerError, Unreachable
 from raydock.rayapi import nodes
 from raydock.rayapi.connection import Gateway
 from raydock.topology import Pool
-from tests.command import ROOT
 from tests.kubeserver import ADMIN, KubeServer, own_address
 
 MEMORY, STORE = 2 * 2**30, 200 * 2**20  # of each pod, in bytes
@@ -128,7 +127,7 @@ class ProcessPods:
     def describe(self, cluster: str) -> None:
         """Writes which packages the head has, as our images do. Without it, each job would install its own."""
         logs = Path(ray_node.ray_folder(self.heads[cluster].temp), "session_latest", "logs")
-        module = ray_node.node_module(ROOT)
+        module = loopback.module(loopback.DOCKER / "description.py")
         with suppress(FileNotFoundError):  # each driver that connects replaces the link session_latest
             if not (logs / module.DESCRIPTION).exists():
                 (logs / module.DESCRIPTION).write_text(json.dumps(module.describe()))

@@ -16,7 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster import ports, scale, status
-from cluster.processes import launch, process_tree, ray_node, readiness, record, services, startup, temp_dir
+from cluster.processes import (
+    launch,
+    loopback,
+    process_tree,
+    ray_node,
+    readiness,
+    record,
+    services,
+    startup,
+    temp_dir,
+)
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context, Rebuild
 from cluster.state import started
@@ -238,8 +248,8 @@ class ProcessesCluster:
         record.save(self.context.state, found.with_node(node))
 
     def describe(self) -> None:
-        """Write the nodes' Python, Ray and package versions to Ray's log folder, like docker/node.py."""
-        module = ray_node.node_module(self.context.root)
+        """Write the nodes' Python, Ray and package versions to Ray's log folder, as in docker/description.py."""
+        module = loopback.module(self.context.root / "docker" / "description.py")
         logs = Path(ray_node.ray_folder(self.require_record().temp), "session_latest", "logs")
         part = logs / f"{module.DESCRIPTION}.part"
         part.write_text(json.dumps(module.describe(), indent=1))

@@ -14,7 +14,7 @@ from raydock.errors import ServerError
 from . import paths
 from .dashboard import Dashboard
 
-DESCRIPTION = "raydock-node.json"  # docker/node.py writes it into the node's log directory
+DESCRIPTION = "raydock-node.json"  # docker/description.py writes it into the node's log directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def disk_of(head: Mapping[str, Any]) -> Disk | None:
 
 
 def described(content: bytes | None) -> Mapping[str, Any]:
-    """A node's description of itself, written by docker/node.py; empty if there is none."""
+    """A node's description of itself, written by docker/description.py; empty if there is none."""
     try:
         return mapping(parsed(content or b"{}"))
     except ValueError:

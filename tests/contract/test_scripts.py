@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.processes.ray_node import node_module
+from cluster.processes.loopback import DOCKER, module
 from submit import cli
 from tests.command import ROOT, environment, submit
 from tests.fakes import FakeDashboard, node
@@ -29,7 +29,7 @@ HERE = "tests/contract/test_scripts.py::test_it_is_sent_or_rejected_with_the_tru
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[FakeDashboard]:
     """As the head of the containers tells of itself: the packages of its lock, by the text that runs there."""
-    nodes = node_module(ROOT)
+    nodes = module(DOCKER / "description.py")
     names = re.findall(r"^([\w.-]+)(?:\[|==)", (ROOT / "requirements/image.txt").read_text(), re.MULTILINE)
     locked = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
     packages = {re.sub(r"[-_.]+", "-", one.metadata["Name"]).lower(): one for one in metadata.distributions()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.docker import mounts
-from cluster.processes.ray_node import node_module
+from cluster.processes.loopback import DOCKER, module
 from cluster.runtimes import Context
 from raydock import topology
 from raydock.errors import CommandFailed
@@ -117,7 +117,7 @@ def test_images_do_not_keep_the_checkouts_file_modes() -> None:
 
 
 def test_a_node_does_not_read_an_empty_ca_bundle(tmp_path: Path) -> None:
-    company = node_module(ROOT).company_certificates
+    company = module(DOCKER / "network.py").company_certificates
     bundle = tmp_path / "ca.pem"
     assert company(bundle) == []
     bundle.touch(mode=0)

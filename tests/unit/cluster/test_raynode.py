@@ -339,7 +339,7 @@ def test_clients_reach_other_nodes_without_the_proxy(tmp_path: Path, monkeypatch
     import httpx
     import requests.utils
 
-    module = ray_node.node_module(ROOT)
+    module = docker_module("network")
     routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
     (tmp_path / "route").write_text(routes + "eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n")
     networks = module.own_networks(tmp_path / "route")
