@@ -52,7 +52,7 @@ BENCHMARKS = {
     "decisions": Benchmark("bench.decisions", False, "the lab's storage with and without its record"),
     "lesson": Benchmark("bench.lesson.speedup", True, "lessons vs. sequential runs and loky"),
     "joblib": Benchmark(
-        "bench.lesson.joblib_backends", True, "joblib with shared data vs. Ray's own, loky and tasks"
+        "bench.lesson.joblib_backends", False, "joblib with shared data vs. Ray's own, loky and tasks"
     ),
     "first_row": Benchmark("bench.lesson.first_row", True, "Ray Data lessons: time before the first row"),
     "tune": Benchmark("bench.lesson.tune", True, "Ray Tune vs. the fits alone; memory per trial"),

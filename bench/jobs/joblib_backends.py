@@ -99,9 +99,9 @@ def settle():
         time.sleep(0.1)
 
 
-def measure(X, seconds, workers, rounds):
+def measure(X, seconds, workers, rounds, order):
     """Seconds and peak bytes of each way, by round. A call before the measured one starts its processes."""
-    taken, order = {name: [] for name in WAYS}, list(WAYS)
+    taken = {name: [] for name in order}
     expected = [float(X[i % len(X)].sum()) for i in range(len(seconds))]
     for number in range(rounds):
         for place in range(len(order)):
@@ -126,6 +126,7 @@ def main():
     parser.add_argument("--shape", choices=["uniform", "heavy-tailed"], required=True)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--without", choices=WAYS, action="append", default=[])
     args = parser.parse_args()
     logging.getLogger("ray.util.multiprocessing.pool").setLevel("ERROR")  # it warns about Ray's own call
     ray.init(log_to_driver=False)
@@ -133,10 +134,11 @@ def main():
     joblib_ray.register("shared")
     X = np.random.default_rng(0).random((args.megabytes * 1024, 128))
     seconds = durations(args.milliseconds, args.shape)
-    taken = measure(X, seconds, args.workers, args.rounds)
+    ways = [name for name in WAYS if name not in args.without]
+    taken = measure(X, seconds, args.workers, args.rounds, ways)
     result = {
         "version": 1, "job": "joblib_backends", "data": f"{args.megabytes} MiB",
-        "cpus": int(ray.cluster_resources()["CPU"]), "nbytes": X.nbytes, "tasks_run": len(seconds),
+        "nbytes": X.nbytes, "tasks_run": len(seconds),
         "ideal": max(sum(seconds) / args.workers, max(seconds)), "runs": taken,
     }  # fmt: skip
     print("RESULT", json.dumps(result), flush=True)

@@ -76,7 +76,7 @@ class BenchLab:
 
 @contextmanager
 def lab(**settings: str) -> Iterator[BenchLab]:
-    """A separate cluster with these settings, which is not started yet. If started, it is removed at the end."""
+    """A separate cluster with these settings, which is not started yet. It is removed at the end."""
     with TemporaryDirectory(prefix="raydock-bench-") as state:
         env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         env |= {
@@ -86,7 +86,12 @@ def lab(**settings: str) -> Iterator[BenchLab]:
         }
         # The sizes are the same on every machine, so that results can be compared.
         here = BenchLab(env | sizes.of_compose(topology.load(ROOT, {})).settings() | settings)
+        before = {name: os.environ.get(name) for name in ("RAYDOCK_STATE", HEADERS)}
         try:
             yield here
         finally:
+            for name, value in before.items():  # `use_key` may have set them
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
             here.cluster("down")

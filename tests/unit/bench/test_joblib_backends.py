@@ -7,7 +7,6 @@ from pathlib import Path
 from bench.lesson.joblib_backends import WAYS, Case, Figures, cases, markdown, rows, write
 
 RESULT = {
-    "cpus": 2,
     "nbytes": 1000,
     "ideal": 1.5,
     "runs": {way: [[2.0 + place, 1000 * (place + 1)], [2.2 + place, 900]] for place, way in enumerate(WAYS)},
