@@ -71,6 +71,9 @@ def add_used(parser: argparse.ArgumentParser) -> None:
         choices=("table", "json", "iam", "gcloud", "terraform"),
         help="table (default), or the roles as JSON, as python -m iam grant or gcloud commands, or for Terraform",
     )
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="the same as --format json"
+    )
 
 
 def add_edit(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from cluster.fault.options import PROG, Wanted
 from cluster.runtimes import Context
 from cluster.state import logs
 from cluster.status import Member
+from raydock import units
 from raydock.errors import NotFound, UsageError
 
 
@@ -40,14 +41,14 @@ def open_cluster(runtime: str, context: Context) -> Mortal:
 def kill(context: Context, runtime: str, lab: LabFaults, wanted: Wanted) -> ActiveFault:
     """Kill a worker until the fault ends. Raises NotFound for an unknown node and UsageError for the head."""
     cluster = open_cluster(runtime, context)
-    member = living(cluster.members(), wanted.fault.node)
+    member = living(cluster.members(), wanted.fault.node, lab.active())
     made = lab.start(wanted)
     wait_in_background(context, made)
     cluster.kill(member)
     return made
 
 
-def living(members: Sequence[Member], name: str) -> Member:
+def living(members: Sequence[Member], name: str, faults: Sequence[ActiveFault]) -> Member:
     """The running worker with that name. Raises NotFound, or UsageError for the head."""
     workers = {member.name: member for member in members if member.pool != "head"}
     if any(member.name == name and member.pool == "head" for member in members):
@@ -61,6 +62,9 @@ def living(members: Sequence[Member], name: str) -> Member:
             f"Node {name!r} does not exist; the workers are {', '.join(workers)}.", "make cluster-status"
         )
     if not workers[name].running:
+        if down := next((one for one in faults if one.fault.node == name), None):
+            text = f"Node {name} is already down, for {units.span(down.seconds_left)}."
+            raise NotFound(text, f"Start it now: {PROG} clear {down.id}")
         raise NotFound(f"Node {name} is not running.", "make cluster-up")
     return workers[name]
 

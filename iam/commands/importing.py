@@ -31,13 +31,15 @@ def run(options: argparse.Namespace) -> int:
     from iam.project_import.summary import summary
     from iam.session import open_session
 
-    project = options.project or setting("GOOGLE_CLOUD_PROJECT")
-    if not project:
+    named = options.project or setting("GOOGLE_CLOUD_PROJECT")
+    if not named and options.target == "google":
         raise Usage("No project is set.", "pass --project ID")
-    require_id(project)
-    file = output(options.output, project, options.force)
+    if named:
+        require_id(named)
     buckets = named_buckets(options.bucket)
-    session = open_session(options.target, project)
+    session = open_session(options.target, named)
+    project = session.project  # the lab has one of its own
+    file = output(options.output, project, options.force)
     request = Request(project, session.caller, buckets, options.objects)
     found = asyncio.run(snapshot(session, request, options))
     assumed = frozenset(options.assume_none)
@@ -64,12 +66,15 @@ async def snapshot(session: Session, request: Request, options: argparse.Namespa
 
 
 def output(named: str, project: str, force: bool) -> Path:
-    """The file to write. Raises FileFailed if it exists and is not to be replaced."""
+    """The file to write. Raises FileFailed if it can't be written, or if it exists and is not to be replaced."""
     file = Path(named).expanduser() if named else ROOT / "iam" / f"lab-{project}.yaml"
     if file.is_dir():
         raise FileFailed(f"{file} is a folder.", "pass the path of a file: --output FILE")
     if file.exists() and not force:
         raise FileFailed(f"{shown(file)} already exists.", "add --force to replace it, or pass --output FILE")
+    if not os.access(file.parent, os.W_OK):
+        reason = "its folder can't be written" if file.parent.exists() else "its folder does not exist"
+        raise FileFailed(f"{shown(file)} can't be written: {reason}.", "pass another path: --output FILE")
     return file
 
 

@@ -101,7 +101,7 @@ class UsedReport:
                 )
 
     def as_json(self) -> dict[str, Any]:
-        """The document that `--format json` prints."""
+        """The document that `--json` prints."""
         header = self.header
         return {
             "version": 1,

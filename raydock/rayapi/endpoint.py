@@ -15,6 +15,7 @@ from . import no_answer
 from .environment import proxies
 
 PROXY_STATUSES = frozenset({502, 503, 504})
+OWN_FIX = "python -m cluster"  # in the lab's sentences (cloud/gateway), which say what to do
 UNFINISHED = (httpx.RequestError, httpx.InvalidURL)  # what httpx raises for a request without a response
 
 
@@ -84,10 +85,9 @@ class Endpoint:
         if self.connection.proxied and reply.status_code in PROXY_STATUSES:
             return Unreachable(f"The cluster at {self.url} does not answer{why}.", self.fix)
         denied = self.connection.access if reply.status_code in (401, 403) else ""
+        fix = denied or ("" if OWN_FIX in why else self.fix)
         return ServerError(
-            f"{self.url} returned {reply.status_code} for {where}{why}.",
-            denied or self.fix,
-            reply.status_code,
+            f"{self.url} returned {reply.status_code} for {where}{why}.", fix, reply.status_code
         )
 
 

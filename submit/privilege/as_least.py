@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iam.grant import Edit, apply_edit
@@ -25,6 +26,7 @@ from .. import run
 from ..options import Options
 from ..output import Console
 from ..progress import Progress
+from ..script import read_script
 
 if TYPE_CHECKING:
     from raydock.rayapi.job import Job
@@ -33,7 +35,11 @@ CHECKS = ("storage",)  # skipped: the run itself shows whether the roles are eno
 
 
 async def run_as_least(options: Options, console: Console, progress: Progress) -> Job | None:
-    """Run the job, and say whether the roles were enough. Raises PermissionDenied if they can't be granted."""
+    """Run the job, and say whether the roles were enough.
+
+    Raises UsageError for a script that can't run, and PermissionDenied if the roles can't be granted.
+    """
+    read_script(Path(options.operand))  # before anything is created for it
     session = await asyncio.to_thread(open_session, "local")
     assert isinstance(session.cloud, LabCloud)
     runs = await asyncio.to_thread(read_attributed, session.cloud, options.as_least)
@@ -77,10 +83,7 @@ async def least_account(
         for edit in edits:
             await asyncio.to_thread(apply_edit, session, edit, False)
             undo.append(partial(apply_edit, session, replace(edit, revoke=True), False))
-        try:
-            await asyncio.to_thread(job_account.use, session.cloud, address, False)
-        except PermissionDenied as fault:  # its second fix would use the new account, which is removed
-            raise PermissionDenied(fault.message, fault.fix.partition(", or")[0]) from None
+        await asyncio.to_thread(job_account.use, session.cloud, address, False, False)
         undo.append(partial(job_account.use, session.cloud, before, True))
         console.say(f"runs as {address}, whose only roles are: {spelled(grants)}")
         yield address

@@ -48,7 +48,7 @@ def refused(message: str = "Permission denied", **more: Any) -> httpx.Response:
 
 
 def run(lab: Lab, file: Path, *words: str) -> CommandResult:
-    return lab.iam("import", "--target", "local", "--project", "lab-project", "--output", str(file), *words)
+    return lab.iam("import", "--target", "local", "--output", str(file), *words)
 
 
 def load(file: Path) -> LabState:

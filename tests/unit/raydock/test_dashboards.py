@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from cloud.gateway.proxy import AWAY
 from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.rayapi import client, nodes
 from raydock.rayapi.blocking import BlockingDashboard, responds
@@ -94,6 +95,16 @@ def test_denied_access_names_its_own_fix(ray: FakeDashboard, ask: Ask, renews: b
     assert (told.message, told.fix, told.status, len(ray.requests)) == (
         f"{ray.url} returned 401 for GET /api/version: Unauthorized.", "ask for access", 401, requests,
     )  # fmt: skip
+
+
+def test_a_sentence_of_the_lab_is_its_own_fix(ray: FakeDashboard, ask: Ask) -> None:
+    ray.twist = lambda request, _: Answer(503, AWAY.encode())
+    with pytest.raises(ServerError) as away:
+        ask(Connection(ray.url))
+    assert (away.value.message, away.value.fix) == (
+        f"{ray.url} returned 503 for GET /api/version: {AWAY}.",
+        "",
+    )
 
 
 def test_a_user_name_in_the_address_takes_precedence(ray: FakeDashboard, ask: Ask) -> None:

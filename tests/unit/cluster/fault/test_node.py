@@ -26,7 +26,9 @@ MEMBERS = (
     Member("head", "head", "h", True),
     Member("cpu-worker-1", "cpu-worker", "a", True),
     Member("gpu-worker-1", "gpu-worker", "b", False),
+    Member("gpu-worker-2", "gpu-worker", "c", False),
 )
+DOWN = ActiveFault("f7", Fault("node", node="gpu-worker-2"), 42, 0, 0)
 
 
 class Cluster:
@@ -50,6 +52,9 @@ class Lab:
 
     def __init__(self) -> None:
         self.started: list[Wanted] = []
+
+    def active(self) -> list[ActiveFault]:
+        return [DOWN]
 
     def start(self, wanted: Wanted) -> ActiveFault:
         self.started.append(wanted)
@@ -85,9 +90,11 @@ def test_a_worker_is_killed_and_its_revival_is_arranged_first(
 @pytest.mark.parametrize(
     ("name", "kind", "sentence", "fix"),
     [
-        ("cpu-worker-9", NotFound, "Node 'cpu-worker-9' does not exist; the workers are cpu-worker-1, gpu-worker-1.",
-            "make cluster-status"),
+        ("cpu-worker-9", NotFound, "Node 'cpu-worker-9' does not exist; the workers are cpu-worker-1, gpu-worker-1, "
+            "gpu-worker-2.", "make cluster-status"),
         ("gpu-worker-1", NotFound, "Node gpu-worker-1 is not running.", "make cluster-up"),
+        ("gpu-worker-2", NotFound, "Node gpu-worker-2 is already down, for 42 s.",
+            "Start it now: python -m cluster fault clear f7"),
         ("head", UsageError, "The head can't be killed: it runs the jobs' drivers, so every job would fail.",
             "Kill a worker: python -m cluster fault node cpu-worker-1"),
     ],

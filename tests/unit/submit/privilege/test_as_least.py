@@ -57,7 +57,7 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
     lab: RunningCloud, ended: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = list[str]()
-    monkeypatch.setattr(job_account, "use", lambda lab, address, force: used.append(address))
+    monkeypatch.setattr(job_account, "use", lambda lab, address, *_: used.append(address))
     session = Session(lab.place, lab.token(YOU), YOU, AGENT, "lab-project", ("lab-data",))
     grants = report_on((ran(READ, WRITE),), again=True).grants.grants
     err, progress = StringIO(), Progress()
@@ -95,8 +95,8 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
 def test_while_other_jobs_run(lab: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The account is removed, so the only fix is to wait: `account use` could not switch to it."""
 
-    def busy(_: object, address: str, __: bool) -> None:
-        raise job_account.refusal("running", "1 job is running.", address)
+    def busy(_: object, address: str, __: bool, lasting: bool) -> None:
+        raise job_account.refusal("running", "1 job is running.", address, lasting)
 
     monkeypatch.setattr(job_account, "use", busy)
     session = Session(lab.place, lab.token(YOU), YOU, AGENT, "lab-project", ("lab-data",))
@@ -110,6 +110,12 @@ def test_while_other_jobs_run(lab: RunningCloud, monkeypatch: pytest.MonkeyPatch
         asyncio.run(go())
     assert refused.value.fix == "wait until all jobs have finished (python submit.py list)"
     assert set(lab.world.accounts) == accounts
+
+
+def test_a_script_that_is_missing_is_reported_before_anything_else() -> None:
+    options = parse(["--as-least", "x-1", "jobs/gone.py"])
+    with pytest.raises(UsageError, match=r"jobs/gone\.py does not exist"):
+        asyncio.run(as_least.run_as_least(options, Console(BytesIO(), StringIO()), Progress()))
 
 
 @pytest.mark.parametrize(
