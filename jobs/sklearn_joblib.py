@@ -18,6 +18,7 @@ Dashboard  Jobs, this job: its JoblibWorker actors, one per CPU, and the node of
 import argparse
 import collections
 import json
+import os
 import pathlib
 import time
 
@@ -147,8 +148,8 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if args.n_iter < SMOKE:
         parser.error(f"--n-iter {args.n_iter}: with fewer than {SMOKE} candidates, none may be good")
-    if args.output and not args.output.parent.is_dir():
-        parser.error(f"--output {args.output}: there is no folder {args.output.parent} on the job's machine")
+    if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 

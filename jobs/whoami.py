@@ -18,6 +18,7 @@ Dashboard  Jobs, this job: one `identity` task per node.
 
 import argparse
 import json
+import os
 import pathlib
 import time
 
@@ -101,6 +102,8 @@ def parse_args(argv=None):
     parser.add_argument("--smoke-test", action="store_true", help="don't read or write anything")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
+    if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     if args.smoke_test:
         args.read = args.write = ""
     return args
@@ -109,10 +112,10 @@ def parse_args(argv=None):
 def main():
     """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
-    result = run(args)
+    result = json.dumps(run(args))
     if args.output:
-        args.output.write_text(json.dumps(result, indent=1))
-    print("RESULT", json.dumps(result))
+        args.output.write_text(result + "\n")
+    print("RESULT", result, flush=True)
 
 
 if __name__ == "__main__":

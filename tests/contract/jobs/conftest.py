@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -25,9 +26,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def job(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The test module's SCRIPT, freshly imported."""
-    script = request.module.SCRIPT
+def script(request: pytest.FixtureRequest) -> Path:
+    """The test module's SCRIPT. Tests of several scripts are parametrized with it."""
+    return Path(request.module.SCRIPT)
+
+
+@pytest.fixture
+def job(script: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, freshly imported."""
     spec = importlib.util.spec_from_file_location(script.stem, script)
     assert spec
     assert spec.loader

@@ -18,23 +18,6 @@ def test_a_cluster_without_gpus_is_one_sentence(job: ModuleType, monkeypatch: py
     assert raised.value.code == "No GPU after 0 s. Start a worker with a GPU, then resubmit the job."
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--tasks", "-1"], "--tasks -1 --seconds 2.0: must be positive; at most 600 seconds"),
-        (["--seconds", "nan"], "--tasks 0 --seconds nan: must be positive; at most 600 seconds"),
-        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
-    ],
-)
-def test_wrong_input_is_one_sentence(
-    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(words)
-    assert raised.value.code == 2
-    assert capsys.readouterr().err.endswith(f"error: {told}\n")
-
-
 def test_too_few_tasks_to_queue_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "start_ray", lambda: None)
     monkeypatch.setattr(job, "wait_for_gpu", lambda: 2)

@@ -14,29 +14,6 @@ from tests.contract.jobs.running import ROOT, result, started, wait_for_line
 SCRIPT = ROOT / "jobs" / "kfold_cv.py"
 
 
-def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
-    with pytest.raises(SystemExit) as raised:
-        job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No worker CPUs after 0 s. Start workers, then resubmit the job."
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--models", "0"], "--models 0: must be at least 1"),
-        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
-    ],
-)
-def test_wrong_input_is_one_sentence(
-    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(words)
-    assert raised.value.code == 2
-    assert capsys.readouterr().err.endswith(f"error: {told}\n")
-
-
 @pytest.mark.parametrize(
     ("accuracy", "words", "told"),
     [

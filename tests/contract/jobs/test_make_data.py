@@ -20,22 +20,6 @@ def test_the_parts_are_all_rows_once(job: ModuleType) -> None:
     assert {part.schema.metadata[b"best_accuracy"] for part in parts} == {b"0.95"}
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--rows", "7"], "--rows 7: must be at least 8, one per file"),
-        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
-    ],
-)
-def test_wrong_input_is_one_sentence(
-    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(words)
-    assert raised.value.code == 2
-    assert capsys.readouterr().err.endswith(f"error: {told}\n")
-
-
 def test_a_folder_that_cannot_be_written_is_one_sentence(job: ModuleType) -> None:
     with pytest.raises(SystemExit) as raised:
         job.claim("--csv", "/proc/none")

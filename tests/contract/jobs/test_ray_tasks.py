@@ -14,32 +14,6 @@ from tests.contract.jobs.running import ROOT, result, started
 SCRIPT = ROOT / "jobs" / "ray_tasks.py"
 
 
-def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
-    with pytest.raises(SystemExit) as raised:
-        job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No worker CPUs after 0 s. Start workers, then resubmit the job."
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (
-            ["--numbers", "19999"],
-            "--numbers 19999: with fewer than 20000, pi may be 2% off by chance",
-        ),
-        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
-    ],
-)
-def test_wrong_input_is_one_sentence(
-    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(words)
-    assert raised.value.code == 2
-    assert capsys.readouterr().err.endswith(f"error: {told}\n")
-
-
 def test_newton_gives_the_root(job: ModuleType) -> None:
     numbers = job.np.array([0.0, 0.6, 1 - 1e-12])
     assert job.heights(numbers) == pytest.approx(4 * job.np.sqrt(1 - numbers**2).sum())

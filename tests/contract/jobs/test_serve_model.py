@@ -102,31 +102,6 @@ def test_a_serve_that_runs_there_is_shut_down_where_that_is_asked_for(
     assert cluster.ended == ["Serve"]
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--replicas", "0"], "--replicas, --rows and --rounds must be at least 1"),
-        (["--replicas", "2", "--requests", "19"], "--requests 10 per replica"),
-        (
-            ["--replicas", "2", "--clients", "1"],
-            "--clients 1: must be at least one per replica, and at most 64",
-        ),
-        (["--clients", "65"], "--clients 65: "),
-        (
-            ["--output", "/no/such/file"],
-            "--output /no/such/file: not writable on the machine that runs the job",
-        ),
-    ],
-)
-def test_a_wrong_number_is_a_usage_error(
-    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(words)
-    assert raised.value.code == 2
-    assert told in capsys.readouterr().err
-
-
 def test_requests_are_the_same_each_time_and_their_answers_differ(job: ModuleType, model: str) -> None:
     booster = job.load(model)
     requests = job.requests_for(booster, 50)

@@ -68,22 +68,6 @@ def test_the_default_shows_a_speed_up_within_a_minute(job: ModuleType) -> None:
     assert (args.n_iter, args.compare) == (40, True)
 
 
-def test_too_few_candidates_are_a_usage_error(job: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(["--n-iter", "7"])
-    assert raised.value.code == 2
-    assert "--n-iter 7: with fewer than 8 candidates, none may be good" in capsys.readouterr().err
-
-
-def test_an_output_that_cannot_be_written_is_told_before_the_work(
-    job: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(["--output", "gs://bucket/result.json"])
-    assert raised.value.code == 2
-    assert "there is no folder" in capsys.readouterr().err
-
-
 def test_a_bad_search_fails(run: Callable[..., dict[str, Any]]) -> None:
     bad = SimpleNamespace(best_score_=0.9699, best_params_={})
     with pytest.raises(RuntimeError, match=r"^accuracy 0\.9699 is below the floor, 0\.97$"):

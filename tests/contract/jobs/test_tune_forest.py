@@ -75,29 +75,6 @@ def undisturbed(job: ModuleType, found: dict[str, Any]) -> dict[tuple[str, ...],
     return scores
 
 
-def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
-    with pytest.raises(SystemExit) as raised:
-        job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No worker CPUs after 0 s. Start workers, then resubmit the job."
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--rows", "20"], "--rows 20: must be at least 100, so that each fold contains every class"),
-        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
-    ],
-)
-def test_wrong_input_is_one_sentence(
-    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        job.parse_args(words)
-    assert raised.value.code == 2
-    assert capsys.readouterr().err.endswith(f"error: {told}\n")
-
-
 def test_it_is_the_grid_of_the_seed(job: ModuleType) -> None:
     args = job.parse_args([])
     assert (args.depths, args.trees, args.alphas) == ([5, 10, 20], [75, 100, 125], [0, 0.001, 0.01])
