@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from raydock.terminal.commandline import Parser
+from raydock.terminal.commandline import Parser, add_location
 
 from .targets import REGISTRY
 
@@ -92,26 +92,7 @@ def add_cluster_options(target: argparse._ArgumentGroup) -> None:
         default="",
         help="vertex: name or full resource name of the cluster; kuberay: the RayCluster (default: the only one)",
     )
-    target.add_argument(
-        "--project", metavar="ID", default="", help="vertex: its project (default: your credentials' project)"
-    )
-    target.add_argument(
-        "--region", metavar="REGION", default="", help="vertex: its region (default us-central1)"
-    )
-    target.add_argument(
-        "--context",
-        metavar="NAME",
-        default="",
-        help="kuberay: context of the kubeconfig (default: the current)",
-    )
-    target.add_argument(
-        "--namespace", metavar="NS", default="", help="kuberay: its namespace (default: the context's)"
-    )
-    target.add_argument(
-        "--lab",
-        action="store_true",
-        help="the lab's Vertex AI, not Google's (default if the project is the lab's)",
-    )
+    add_location(target)
     target.add_argument(
         "--cluster-wait",
         metavar="TIME",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from raydock.errors import UsageError
+from raydock.terminal.commandline import add_location
 
 Run = Callable[[argparse.Namespace, Any], None]
 # The module with the commands of each target, and where its clusters run, for messages.
@@ -72,29 +73,7 @@ def location(parser: argparse.ArgumentParser, targets: tuple[str, ...]) -> Any:
         default="",
         help="the cluster's name; vertex: or full resource name",
     )
-    group.add_argument(
-        "--project",
-        metavar="ID",
-        default="",
-        help="vertex: the cluster's project (default: your credentials' project)",
-    )
-    group.add_argument(
-        "--region", metavar="REGION", default="", help="vertex: the cluster's region (default us-central1)"
-    )
-    group.add_argument(
-        "--lab",
-        action="store_true",
-        help="the lab's Vertex AI, not Google's (default if the project is the lab's)",
-    )
-    group.add_argument(
-        "--context",
-        metavar="NAME",
-        default="",
-        help="kuberay: context of the kubeconfig (default: the current)",
-    )
-    group.add_argument(
-        "--namespace", metavar="NS", default="", help="kuberay: its namespace (default: the context's)"
-    )
+    add_location(group)
     return group
 
 

@@ -1,4 +1,4 @@
-"""Suggest corrections for misspelled command lines: the intended word, and the whole line, ready to paste."""
+"""Command lines: corrections for misspelled ones, ready to paste, and the flags that several commands share."""
 
 from __future__ import annotations
 
@@ -172,3 +172,30 @@ def near(word: str, known: Iterable[str], cutoff: float = 0.75) -> str:
 def alike(word: str, name: str) -> float:
     """The similarity of two words, from 0 to 1."""
     return difflib.SequenceMatcher(None, word.lstrip("-"), name.lstrip("-")).ratio()
+
+
+def add_location(group: argparse._ArgumentGroup) -> None:
+    """Add the flags that locate a cluster on Vertex AI or Kubernetes, apart from its name."""
+    group.add_argument(
+        "--project",
+        metavar="ID",
+        default="",
+        help="vertex: the cluster's project (default: your credentials' project)",
+    )
+    group.add_argument(
+        "--region", metavar="REGION", default="", help="vertex: the cluster's region (default us-central1)"
+    )
+    group.add_argument(
+        "--lab",
+        action="store_true",
+        help="the lab's Vertex AI, not Google's (default if the project is the lab's)",
+    )
+    group.add_argument(
+        "--context",
+        metavar="NAME",
+        default="",
+        help="kuberay: context of the kubeconfig (default: the current)",
+    )
+    group.add_argument(
+        "--namespace", metavar="NS", default="", help="kuberay: its namespace (default: the context's)"
+    )
