@@ -186,13 +186,15 @@ class Follower:
         await self.running.wait()
         file, text, started = f"jobs/supervisor-{self.submission_id}.log", b"", time.monotonic()
         while True:
+            began = time.monotonic()
             before, text = text, await self.supervisor_log(file)
             if text != before:
                 self.supervisor_changed.set()
             if match := EXITED.search(text):
                 return self.record_failure(int(match[1]))
-            age = time.monotonic() - started
-            await asyncio.sleep(self.intervals.for_age(age, self.intervals.min, self.intervals.idle))
+            now = time.monotonic()
+            wait = self.intervals.for_age(now - started, self.intervals.min, self.intervals.idle)
+            await asyncio.sleep(max(wait, self.intervals.pause * (now - began)))
 
     async def supervisor_log(self, file: str) -> bytes:
         """The last lines of the supervisor's log; empty if it can't be read."""

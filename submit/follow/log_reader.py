@@ -57,7 +57,9 @@ class LogReader:
             least = self.intervals.for_age(began - started, self.intervals.min, self.intervals.growing)
             wait = least if grown else min(wait * 1.5, self.intervals.idle)
             took = time.monotonic() - began
-            await asyncio.sleep(max(wait, 5 * took, size / self.intervals.bytes_per_second))
+            await asyncio.sleep(
+                max(wait, self.intervals.pause * took, size / self.intervals.bytes_per_second)
+            )
 
     async def read(self, whole: bool = False) -> int:
         """Read what is new in the log, keeping whatever arrives before an error. Returns how much was read."""

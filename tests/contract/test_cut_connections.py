@@ -25,7 +25,14 @@ from tests.labcloud import abort_connections
 from tests.relay import Relay
 
 QUICK = PollIntervals(
-    min=0.001, max=0.001, growing=0.001, idle=0.001, retry=0.001, outage_timeout=600, bytes_per_second=1e9
+    pause=0,
+    min=0.001,
+    max=0.001,
+    growing=0.001,
+    idle=0.001,
+    retry=0.001,
+    outage_timeout=600,
+    bytes_per_second=1e9,
 )
 CUTS, LINES, SPACE = 10, 60, "cuts"  # cuts in each log, and lines between two of them
 Server = Callable[[FakeDashboard, pytest.FixtureRequest, Path], AbstractContextManager[Relay]]
