@@ -55,7 +55,7 @@ class LogReader:
                 pass  # the status poll reports it, and eventually gives up
             grown = self.log.chars > before
             least = self.intervals.for_age(began - started, self.intervals.min, self.intervals.growing)
-            wait = least if grown else min(wait * 1.5, self.intervals.idle)
+            wait = max(wait * 0.7, least) if grown else min(wait * 1.5, self.intervals.idle)
             took = time.monotonic() - began
             await asyncio.sleep(
                 max(wait, self.intervals.pause * took, size / self.intervals.bytes_per_second)
