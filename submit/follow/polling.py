@@ -17,7 +17,7 @@ class PollIntervals:
 
     min: float = 0.1  # between polls of a new job
     max: float = 0.3  # between polls of an old job's status, if nothing else reports its end
-    growing: float = 0.25  # between polls of an old job's log that is growing
+    growing: float = 0.2  # between polls of an old job's log that is growing
     idle: float = 1.0  # between polls of a log that is not growing
     age_divisor: float = 20.0  # the interval is the job's age divided by this, within the bounds
     pause: float = 15.0  # between polls of a log, in multiples of how long the last one took
