@@ -1,7 +1,7 @@
 """Poll intervals for a followed job: short while something is happening, long while nothing is.
 
-On the head node, one poll of a log costs 20 ms of CPU time and one of the status 12 ms (measured with Ray 2.47.1). In the
-lab, that is taken from the job, so the busier the machine is, the less often a log is read.
+On the head node, one poll of a log costs 20 ms of CPU time and one of the status 12 ms (measured with Ray 2.47.1). In
+the lab, that is taken from the job, so the busier the machine is, the less often a log is read.
 """
 
 from __future__ import annotations
