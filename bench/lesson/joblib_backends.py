@@ -34,6 +34,7 @@ SLOW = (
     500,
     5,
 )  # MiB and ms: stock pickles the data for each of the tasks' batches, which takes over ten minutes
+WIDE = 10  # times the ideal: panels with larger values have a logarithmic axis
 VS_STOCK, VS_LOKY, BYTES = Aim(Of.RATIO, 0.25), Aim(Of.RATIO, 1.15), Aim(Of.RATIO, 1.1)
 HEADINGS = (
     "data",
@@ -204,8 +205,12 @@ def draw(taken: Sequence[Figures], path: Path) -> None:
             known = [(one.case.megabytes, one.median(way)) for one in own if way in one.seconds]
             axis.plot(*zip(*known, strict=True), "o-", markersize=4, label=way)
         axis.plot(sizes, [one.ideal for one in own], "--", color="#8a8a8a", label="ideal")
-        axis.set(xscale="log", yscale="log", xlabel="shared data, MiB", ylabel="seconds")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set(xscale="log", xlabel="shared data, MiB", ylabel="seconds")
+        if max(one.median(way) for one in own for way in one.seconds) > WIDE * min(one.ideal for one in own):
+            axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        else:
+            axis.set_ylim(bottom=0)
         axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_xticks(sizes, [str(size) for size in sizes])
         for side in (axis.xaxis, axis.yaxis):
