@@ -30,10 +30,7 @@ DEADLINE = 7200.0  # seconds for one case
 MEGABYTES, MILLISECONDS, SHAPES = (1, 10, 100, 500), (5, 50, 500), ("uniform", "heavy-tailed")
 WORKERS = (2, 3)
 WAYS = ("ours", "stock", "loky", "tasks")
-SLOW = (
-    500,
-    5,
-)  # MiB and ms: stock pickles the data for each of the tasks' batches, which takes over ten minutes
+SLOW = (500, 5)  # MiB and ms: with stock, which pickles the data for each batch of tasks, over ten minutes
 WIDE = 10  # times the ideal: panels with larger values have a logarithmic axis
 VS_STOCK, VS_LOKY, BYTES = Aim(Of.RATIO, 0.25), Aim(Of.RATIO, 1.15), Aim(Of.RATIO, 1.1)
 HEADINGS = (
