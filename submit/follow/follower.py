@@ -194,7 +194,7 @@ class Follower:
                 return self.record_failure(int(match[1]))
             now = time.monotonic()
             wait = self.intervals.for_age(now - started, self.intervals.min, self.intervals.idle)
-            await asyncio.sleep(max(wait, self.intervals.pause * (now - began)))
+            await asyncio.sleep(max(wait, self.intervals.for_load(now - began)))
 
     async def supervisor_log(self, file: str) -> bytes:
         """The last lines of the supervisor's log; empty if it can't be read."""

@@ -57,9 +57,8 @@ class LogReader:
             least = self.intervals.for_age(began - started, self.intervals.min, self.intervals.growing)
             wait = max(wait * 0.7, least) if grown else min(wait * 1.5, self.intervals.idle)
             took = time.monotonic() - began
-            await asyncio.sleep(
-                max(wait, self.intervals.pause * took, size / self.intervals.bytes_per_second)
-            )
+            load = max(self.intervals.for_load(took), 5 * took)
+            await asyncio.sleep(max(wait, load, size / self.intervals.bytes_per_second))
 
     async def read(self, whole: bool = False) -> int:
         """Read what is new in the log, keeping whatever arrives before an error. Returns how much was read."""

@@ -20,7 +20,7 @@ class PollIntervals:
     growing: float = 0.2  # between polls of an old job's log that is growing
     idle: float = 1.0  # between polls of a log that is not growing
     age_divisor: float = 20.0  # the interval is the job's age divided by this, within the bounds
-    pause: float = 15.0  # between polls of a log, in multiples of how long the last one took
+    pause: float = 15.0  # between polls of a log, in multiples of how long the last one took; at most `idle`
     supervised: float = 2.0  # between status polls while the supervisor's log shows when to poll
     burst: float = 3.0  # of frequent status polls after the supervisor's log has changed
     bytes_per_second: float = 2e6  # the most log bytes to read, if a poll reads the whole file
@@ -40,6 +40,13 @@ class PollIntervals:
     def for_age(self, age: float, least: float, most: float) -> float:
         """Seconds until the next poll of a job of this age in seconds; grows with the age, within the bounds."""
         return min(max(age / self.age_divisor, least), most)
+
+    def for_load(self, took: float) -> float:
+        """Seconds until the next poll of a log after one that took this long: longer on a busy machine.
+
+        At most `idle`, because on a remote cluster it is the network that takes the time.
+        """
+        return min(self.pause * took, self.idle)
 
 
 USUAL = PollIntervals()

@@ -404,6 +404,11 @@ def test_slow_attempts_still_get_the_minimum_number() -> None:
     assert fails(outage, clock, 100, each=100)
 
 
+def test_a_busy_machine_is_polled_less_often_and_a_distant_one_not_less_than_an_idle_log() -> None:
+    usual = PollIntervals()
+    assert usual.for_load(0.01) < usual.for_load(0.04) < usual.for_load(3) == usual.idle
+
+
 def test_outage_is_reported_within_15_seconds() -> None:
     """In any kind of outage: the sum of the poll interval and the timeout of a request, including connecting."""
     usual = PollIntervals()
