@@ -75,14 +75,17 @@ def test_locks_have_hashes_and_name_no_host(lock: Path) -> None:
 def ray_versions(text: str) -> set[str]:
     """The Ray versions in a text, as MAJOR.MINOR or MAJOR.MINOR.PATCH; in an image's tag "-" separates them.
 
-    A version is one that Vertex AI has had, or follows "ray". "2.9" alone may be any number.
+    A version is one that Vertex AI has had, with its patch, alone in quotes or on a line, or any that follows "ray".
+    Elsewhere "2.42" may be a measured value.
     """
     known = "|".join(minor.replace(".", "[.-]") for minor in versions.ON_VERTEX_AI if minor != "2.9")
-    found = [
-        *re.findall(rf"(?<![\d-])(?<!\d\.)(?:{known})(?:\.\d+)?(?!\d|\.\d)", text),
-        *re.findall(r"(?i)\bray(?:\[[a-z,]*\])?[ =]=?(2\.\d+\.\d+)\b", text),
+    patterns = [
+        rf"(?<![\d-])(?<!\d\.)((?:{known})\.\d+)(?!\d|\.\d)",
+        rf"(?m)(?:^|[\"'`])({known})(?:$|[\"'`])",
+        rf"(?i)\bray\S{{0,20}}?[ =.:-]=?({known})(?!\d|\.\d)",
+        r"(?i)\bray(?:\[[a-z,]*\])?[ =]=?(2\.\d+\.\d+)\b",
     ]
-    return {version.replace("-", ".") for version in found}
+    return {version.replace("-", ".") for pattern in patterns for version in re.findall(pattern, text)}
 
 
 def literals(source: str) -> str:
@@ -119,8 +122,9 @@ def test_no_ray_but_ours_is_named_in_the_project() -> None:
         ("training/ray-cpu.2-47.py311:latest", {"2.47"}),
         ("raydock/head:2.42.0", {"2.42.0"}),
         ('"2.33"', {"2.33"}),
+        ("requires Ray 2.42, or ray==2.33", {"2.33", "2.42"}),
         ("ray[default]==2.50.0", {"2.50.0"}),
-        ("2.9 GiB, 12.47 s, 2.470 s, 1.2.47", set()),
+        ("2.9 GiB, 2.42 s, 2.42, 12.47 s, 2.470 s, 1.2.47", set()),
     ],
 )
 def test_how_a_copy_of_rays_version_is_found(text: str, found: set[str]) -> None:
