@@ -14,7 +14,7 @@ from cluster import options as command_line
 from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
 from cluster.targets import flags
-from raydock import settings, state
+from raydock import crash, settings, state
 from raydock.errors import Interrupted, RaydockError, UsageError
 from raydock.gcp.clouds import inside_lab
 from raydock.settings import ROOT
@@ -36,7 +36,8 @@ def main(argv: Sequence[str]) -> int:
         run = flags.chosen(options)
         enter_lab(options)
         context = read_context()
-        run(options, context)
+        with crash.interrupts_kept():
+            run(options, context)
     except RaydockError as error:
         report(error)
         return error.exit_code
@@ -44,8 +45,6 @@ def main(argv: Sequence[str]) -> int:
         say("Interrupted. To see what is running: make cluster-status")
         return Interrupted.exit_code
     except Exception as fault:
-        from raydock import crash
-
         say(crash.sentence("cluster", fault), prefix="")
         return crash.EXIT_CODE
     return 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from iam.console import INTERRUPTED, OK, REFUSED, UNREACHABLE, USAGE, echo_error, report_error
 from iam.errors import Conflict, MalformedPrincipal, MalformedResource, UnknownRole
 from iam.options import Usage, parse
+from raydock import crash
 from raydock.errors import Interrupted, RaydockError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
-        return command(options.verb)(options)
+        with crash.interrupts_kept():
+            return command(options.verb)(options)
     except RaydockError as fault:
         report_error(fault)
         return exit_code_of(fault)
@@ -37,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         echo_error("iam: interrupted; changes made so far are kept.")
         return INTERRUPTED
     except Exception as fault:
-        from raydock import crash
-
         echo_error(crash.sentence("iam", fault))
         return crash.EXIT_CODE
 

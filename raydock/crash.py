@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
@@ -39,7 +39,8 @@ def guarded(tool: str, command: Callable[[], int]) -> int:
 def ended(tool: str, command: Callable[[], int]) -> int:
     """Run a command and return its exit code, however it exits."""
     try:
-        return command()
+        with interrupts_kept():
+            return command()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -47,6 +48,21 @@ def ended(tool: str, command: Callable[[], int]) -> int:
     except Exception as fault:
         sys.stderr.write(f"{sentence(tool, fault)}\n")
         return EXIT_CODE
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Raise KeyboardInterrupt instead of an unexpected error that it led to, as it may within a lock's `with`."""
+    from raydock.errors import RaydockError
+
+    try:
+        yield
+    except RaydockError:
+        raise
+    except Exception as fault:
+        if any(isinstance(link, KeyboardInterrupt) for link in chain(fault)):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def sentence(tool: str, fault: BaseException, folder: Path | None = None) -> str:

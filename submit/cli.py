@@ -6,9 +6,10 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from raydock import crash
 from raydock.errors import RaydockError, UsageError
 from raydock.terminal.streams import open_streams, silence
 
@@ -61,8 +62,6 @@ def report_internal_error(fault: Exception, console: Console, progress: Progress
     except OSError:
         console.fault(UsageError("The current directory no longer exists.", "cd to an existing directory"))
         return exit_code_of(progress) if progress.job else UsageError.exit_code
-    from raydock import crash
-
     console.say(crash.sentence("submit", fault))
     if progress.summary:
         console.say(f"submit: {progress.summary}")
@@ -79,11 +78,13 @@ def exit_code_of(progress: Progress) -> int:
 
 def execute(options: Options, console: Console, progress: Progress) -> int:
     """Run one command and return its exit code; on Ctrl-C, report what happened to the job."""
+    from . import event_loop
     from .output import OutputLost, PipeClosed
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        progress.job = run_event_loop(dispatch(options, console, progress))
+        with crash.interrupts_kept():
+            progress.job = event_loop.run(dispatch(options, console, progress))
         return exit_code_of(progress) if progress.job else 0
     except KeyboardInterrupt:
         console.say("")
@@ -97,25 +98,6 @@ def execute(options: Options, console: Console, progress: Progress) -> int:
             fault.fix = progress.summary[0].lower() + progress.summary[1:]
         console.fault(fault)
         return exit_code_of(progress) if progress.job else DETACHED
-
-
-def run_event_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
-    """Run a coroutine. Ctrl-C does not wait for threads: a DNS lookup may block one for half a minute."""
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    class Threads(ThreadPoolExecutor):
-        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-
-    async def begin() -> Job | None:
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(Threads())
-        # Only the first of several concurrent failures is reported; asyncio would print the others.
-        loop.set_exception_handler(lambda loop, context: None)
-        return await work
-
-    return asyncio.run(begin())
 
 
 async def dispatch(options: Options, console: Console, progress: Progress) -> Job | None:
