@@ -98,8 +98,8 @@ class Console:
             for line in reasons(job.message):
                 self.wrapped("  ", line)
 
-    def denial(self, message: str, fix: str) -> None:
-        """Print which storage access a failed job was denied, and the fix."""
+    def cause(self, message: str, fix: str) -> None:
+        """Print why a job failed, for example which storage access it was denied, and the fix."""
         self.wrapped("  ", message)
         self.fix("  ", fix)
 

@@ -13,6 +13,7 @@ from raydock.rayapi.job import Job
 from . import package, submission
 from .errors import PreflightError
 from .findings import NOTES, Finding, Outcome, denied
+from .follow import ray_crash
 from .follow.denial import last_denial
 from .follow.follower import Follower, Messages
 from .follow.log import Log
@@ -165,11 +166,13 @@ async def follow(
 
 
 async def show_access(dashboard: Dashboard, job: Job, log: Log, console: Console) -> None:
-    """Say what the job was denied, or whether its header declares what it used."""
+    """Say what the job was denied, or whether its header declares what it used; or that Ray crashed."""
+    if ray_crash.crashed_on_disconnect(log.tail, job.driver_exit_code):
+        console.cause(ray_crash.MESSAGE, ray_crash.FIX)
     if access := await access_line(dashboard, job):
         console.wrapped("", access)
     elif job.status == "FAILED" and (denial := last_denial(log.tail)):
-        console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
+        console.cause(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
 
 
 async def access_line(dashboard: Dashboard, job: Job) -> str:
