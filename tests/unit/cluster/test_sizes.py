@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from cluster import cli, runtimes, sizes
-from cluster.docker.cluster import ComposeCluster
+from cluster.docker.compose import Compose
 from cluster.docker.engine import DockerEngine
 from cluster.errors import TooSmall
 from cluster.runtimes import Context, Rebuild
@@ -253,7 +254,7 @@ def test_compose_is_given_what_was_chosen_also_for_a_node_that_scale_adds(
         sizes.of_running(context(tmp_path)),
         sizes.fitted(context(tmp_path), "docker", exists=True)[0],
     ):
-        given = ComposeCluster(found).compose.environment("")
+        given = Compose(found, cast(DockerEngine, None)).environment("")  # which no engine is asked about
         assert {name: given[name] for name in ("CPU_WORKER_CPUS", "CPU_WORKER_MEMORY", "GPU_WORKERS")} == {
             "CPU_WORKER_CPUS": "3",
             "CPU_WORKER_MEMORY": "4032m",
