@@ -24,8 +24,12 @@ def use_environment() -> None:
 
 def exit_process(code: int) -> None:
     """Exit without waiting for threads that are still blocked, for example in a DNS lookup."""
+    import signal
     import threading
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.default_int_handler:
+            signal.signal(number, signal.SIG_DFL)  # no traceback
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

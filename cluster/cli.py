@@ -32,12 +32,11 @@ NEXT = "python submit.py jobs/sklearn_joblib.py"
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code. The codes are listed in cluster/errors.py."""
     try:
-        options = parse(argv)
-        run = flags.chosen(options)
-        enter_lab(options)
-        context = read_context()
         with crash.interrupts_kept():
-            run(options, context)
+            options = parse(argv)
+            run = flags.chosen(options)
+            enter_lab(options)
+            run(options, read_context())
     except RaydockError as error:
         report(error)
         return error.exit_code

@@ -23,8 +23,8 @@ USAGE_ERRORS = (Usage, UsageError, MalformedPrincipal, MalformedResource, Unknow
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        options = parse(sys.argv[1:] if argv is None else argv)
         with crash.interrupts_kept():
+            options = parse(sys.argv[1:] if argv is None else argv)
             return command(options.verb)(options)
     except RaydockError as fault:
         report_error(fault)

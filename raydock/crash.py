@@ -8,6 +8,7 @@ argument).
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,9 +21,13 @@ FRAMES = 25  # kept at each end of a long traceback
 
 
 def guarded(tool: str, command: Callable[[], int]) -> int:
-    """Run a command and return its exit code, even if it fails before its own error handling starts."""
+    """Run a command and return its exit code, even if it fails before its own error handling starts.
+
+    SIGTERM interrupts it as Ctrl-C does.
+    """
     from raydock.terminal.streams import Sink, open_streams
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     open_streams()
     out, err = Sink(sys.stdout), Sink(sys.stderr)
     sys.stdout, sys.stderr = out, err

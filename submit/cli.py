@@ -31,12 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_streams()
     console, progress = Console(sys.stdout.buffer, sys.stderr), Progress()
     try:
-        return parse_and_run(sys.argv[1:] if argv is None else argv, console, progress)
+        with crash.interrupts_kept():
+            return parse_and_run(sys.argv[1:] if argv is None else argv, console, progress)
     except RaydockError as fault:
         console.fault(fault)
         return fault.exit_code
     except KeyboardInterrupt:
-        console.say("submit: interrupted; nothing was sent.")
+        console.say(interrupted(progress))
         return DETACHED
     except Exception as fault:
         return report_internal_error(fault, console, progress)
@@ -83,12 +84,11 @@ def execute(options: Options, console: Console, progress: Progress) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with crash.interrupts_kept():
-            progress.job = event_loop.run(dispatch(options, console, progress))
+        progress.job = event_loop.run(dispatch(options, console, progress))
         return exit_code_of(progress) if progress.job else 0
     except KeyboardInterrupt:
         console.say("")
-        console.say(interrupted(options, progress))
+        console.say(interrupted(progress, options.verb))
         return DETACHED
     except OutputLost as fault:
         silence(sys.stdout)
@@ -122,14 +122,16 @@ async def dispatch(options: Options, console: Console, progress: Progress) -> Jo
     return None
 
 
-def interrupted(options: Options, progress: Progress) -> str:
+def interrupted(progress: Progress, verb: str = "run") -> str:
     """What to print on Ctrl-C: whether the job is running, and how to follow it."""
     if progress.job:
         return f"submit: interrupted. {progress.summary}"
+    if progress.stopping:
+        return f"submit: interrupted while the job was being stopped. Check with: {progress.attach}"
     if progress.sent:
         return f"submit: detached; the job keeps running. Reattach with: {progress.attach}"
     if progress.sending:
         return f"submit: interrupted during submission; the job may be running. Check with: {progress.attach}"
-    if options.verb == "run":
-        return "submit: interrupted; nothing was sent."
+    if verb == "run":
+        return "submit: interrupted; the job was not sent."
     return "submit: interrupted."

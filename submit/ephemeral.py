@@ -9,6 +9,7 @@ from raydock.errors import RaydockError
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
+from .event_loop import to_end
 from .options import Options
 from .output import Console
 from .progress import Progress
@@ -30,7 +31,7 @@ async def run(options: Options, console: Console, progress: Progress, pipeline: 
         async with Dashboard(target, tell=console.say) as dashboard:
             return await pipeline(dashboard)
     finally:
-        await finish(target, console, progress)
+        await to_end(finish(target, console, progress))
 
 
 def adopt(target: EphemeralTarget, submission_id: str, console: Console) -> None:
@@ -43,10 +44,13 @@ def adopt(target: EphemeralTarget, submission_id: str, console: Console) -> None
 
 
 async def finish(target: EphemeralTarget, console: Console, progress: Progress) -> None:
-    """Delete the cluster, or say who will. An error here does not change how the job ended."""
+    """Delete the cluster, or say who will: it is kept while the job may be running, and its result is still there only.
+
+    An error here does not change how the job ended.
+    """
     if not await asyncio.to_thread(target.abandon):
         return
-    if progress.sending and not progress.job:
+    if progress.sending and not progress.delivered:
         console.say(target.kept)
         return
     try:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+import socket
+import time
+from collections.abc import Awaitable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from raydock.errors import RaydockError
+
 T = TypeVar("T")
+PATIENCE = 1.0  # seconds
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -20,21 +26,49 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     Does not wait for threads: a DNS lookup may block one for half a minute.
     """
-    interrupts = Interrupts()
+    interrupts, results = Interrupts(), list[T]()
 
-    async def begin() -> T:
-        interrupts.task = asyncio.current_task()
+    async def begin() -> None:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(Threads())
         # Only the first of several concurrent failures is reported; asyncio would print the others.
         loop.set_exception_handler(lambda loop, context: None)
-        return await work
+        interrupts.begin()
+        results.append(await work)
 
+    main = begin()
     try:
         with interrupts:
-            return asyncio.run(begin())
+            asyncio.run(main)
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        if not results:
+            raise KeyboardInterrupt from None
+    except RaydockError:
+        raise
+    except Exception:
+        if interrupts.received:  # it led to this error
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        main.close()  # unless it has begun
+        work.close()
+    return results[0]
+
+
+async def to_end(work: Awaitable[T]) -> T:
+    """Await work that must not stop halfway. Raises CancelledError after it if this task was cancelled meanwhile.
+
+    Only the second signal, which ends the event loop, cancels the work.
+    """
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    return task.result()
 
 
 class Threads(ThreadPoolExecutor):
@@ -45,24 +79,54 @@ class Threads(ThreadPoolExecutor):
 
 
 class Interrupts:
-    """While entered, the first SIGINT or SIGTERM cancels `task`. A signal that the process ignores stays ignored."""
+    """While entered, the first SIGINT or SIGTERM cancels the task that has called `begin`.
+
+    A second one raises KeyboardInterrupt, but not within a second of the first: some parents forward a signal that
+    the terminal has already sent to the whole group. So does the first one if the event loop does not react within a
+    second, because it is blocked, for example by a full pipe. A signal without Python's own handler stays as it is.
+    """
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
+        self.received = 0.0  # when, on the monotonic clock
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is signal.default_int_handler:
                 self.before[number] = signal.signal(number, self.interrupt)
+        self.before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        # A signal that another thread receives must wake the event loop.
+        self.woken, waker = socket.socketpair()
+        self.woken.setblocking(False)
+        waker.setblocking(False)
+        self.waker, self.before_waker = waker, signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
 
     def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.set_wakeup_fd(self.before_waker)
         for number, handler in self.before.items():
             signal.signal(number, handler)
+        self.woken.close()
+        self.waker.close()
+
+    def begin(self) -> None:
+        """Cancel the current task on a signal."""
+        self.task = asyncio.current_task()
+        asyncio.get_running_loop().add_reader(self.woken, self.awake)
 
     def interrupt(self, *_: object) -> None:
         """Handle a signal. Raises KeyboardInterrupt unless it can cancel the task."""
-        task, self.task = self.task, None
+        now, task, self.task = time.monotonic(), self.task, None
+        if self.received and now - self.received < PATIENCE:
+            return
+        self.received = now
         if task is None or not task.cancel():
             raise KeyboardInterrupt
-        task.get_loop().call_soon_threadsafe(lambda: None)  # it may be waiting for sockets
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+    def awake(self) -> None:
+        """The event loop reacts to a signal."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        with suppress(BlockingIOError):
+            self.woken.recv(64)

@@ -16,6 +16,9 @@ class Progress:
 
     sending: bool = False
     sent: bool = False
+    stopping: bool = False  # after its deadline
+    delivered: bool = False  # its log and result are on this machine
+    kept: str = ""  # where its log is, if the cluster may not outlive the job
     attach: str = ""  # the command that follows the job
     job: Job | None = None  # set once the cluster has confirmed the job's outcome
     accepted: Callable[[str], None] | None = (
@@ -26,7 +29,8 @@ class Progress:
     def summary(self) -> str:
         """What happened to the job, for a command that exits early; empty if no job was submitted."""
         if self.job:
-            return f"Job {self.job.submission_id} is {self.job.status}; see its log with: {self.attach}"
+            log = self.kept or f"see its log with: {self.attach}"
+            return f"Job {self.job.submission_id} is {self.job.status}; {log}"
         if self.sent:
             return f"The job keeps running; follow it with: {self.attach}"
         return f"The job may have been submitted; check with: {self.attach}" if self.sending else ""

@@ -149,12 +149,14 @@ async def follow(
     finally:
         keeper.close()
         progress.job = follower.job if follower.job.terminal else None
+        progress.stopping = follower.stopping
     workers = await read_workers(dashboard) if log.result else Workers()
     console.verdict(job)
     if transient:
         console.say(keeper.note)
     link = job_link(dashboard, submission_id) if console.interactive else ""
     finished, following = outcome.Ended(job, log, dashboard.target.name, workers, link), ""
+    progress.delivered, progress.kept = True, keeper.note if transient else ""
     try:
         following = outcome.deliver(finished, options, console)
         outcome.write(finished, options)
@@ -167,11 +169,11 @@ async def follow(
 
 async def show_access(dashboard: Dashboard, job: Job, log: Log, console: Console) -> None:
     """Say what the job was denied, or whether its header declares what it used; or that Ray crashed."""
-    if ray_crash.crashed_on_disconnect(log.tail, job.driver_exit_code):
+    if ray_crash.crashed_on_disconnect(log.last, job.driver_exit_code):
         console.cause(ray_crash.MESSAGE, ray_crash.FIX)
     if access := await access_line(dashboard, job):
         console.wrapped("", access)
-    elif job.status == "FAILED" and (denial := last_denial(log.tail)):
+    elif job.status == "FAILED" and (denial := last_denial(log.last)):
         console.cause(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
 
 

@@ -44,6 +44,9 @@ async def submit_when_there_is_room(
         progress.sending = True
         try:
             return await submit(dashboard, plan)
+        except UsageError:
+            progress.sending = False
+            raise
         except ServerError as fault:
             progress.sending = False
             expired = deadline is not None and time.monotonic() - began > deadline

@@ -31,7 +31,7 @@ def run(verb: str, options: argparse.Namespace, context: Context) -> None:
                 VERBS[verb](client, options, context)
         except KeyboardInterrupt:
             raise Interrupted(
-                "Interrupted. The operation continues on Kubernetes.",
+                "Interrupted. What was begun continues on Kubernetes.",
                 "Check its state: python -m cluster status --target kuberay",
             ) from None
 

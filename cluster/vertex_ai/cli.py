@@ -33,7 +33,7 @@ def run(verb: str, options: argparse.Namespace, context: Context) -> None:
             VERBS[verb](options, context)
         except KeyboardInterrupt:
             raise Interrupted(
-                "Interrupted. The operation continues on Vertex AI.",
+                "Interrupted. What was begun continues on Vertex AI.",
                 "Check its state: python -m cluster status --target vertex",
             ) from None
 

@@ -13,7 +13,7 @@ import asyncio
 import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -64,6 +64,7 @@ class Follower:
         # The supervisor's log has changed, so the status may have, too.
         self.supervisor_changed = asyncio.Event()
         self.supervised = False
+        self.stopping = False
 
     @property
     def attach(self) -> str:
@@ -95,9 +96,7 @@ class Follower:
                 showing.result()  # it only finishes with an error on our side, such as a full disk
             await watching
         finally:
-            for task in (watching, showing, *background):
-                task.cancel()
-            await asyncio.gather(watching, showing, *background, return_exceptions=True)
+            await end_tasks({watching, showing, *background})
         if not await self.reader.read_rest():
             self.notify(f"Can't read the end of the log. To try again: {self.attach}")
         return self.job
@@ -243,9 +242,18 @@ class Follower:
     async def stop_overdue(self, deadline: float) -> None:
         """Stop the job after its deadline, and wait until it has stopped. Raises Lost."""
         self.notify(f"{self.submission_id} did not finish within {deadline:g} s; stopping it.")
+        self.stopping = True
         await stop(self.dashboard, self.submission_id, self.intervals)
 
     async def show_log(self) -> None:
         """Write the log as it grows, until cancelled."""
         await self.running.wait()
         await self.reader.show()
+
+
+async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until all have ended: on Python 3.10, a timeout at the same moment may swallow a cancellation."""
+    while left := {task for task in tasks if not task.done()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=1)

@@ -26,6 +26,7 @@ class Log:
         self.result = b""
         self.too_long = False  # the last RESULT line was dropped because it is too long
         self.tail = b""
+        self.last = b""  # the end of what was written, also of the Job API's text
         self._results = ResultFinder()
         self._decoder = io.IncrementalNewlineDecoder(
             codecs.getincrementaldecoder("utf-8")("replace"), translate=True
@@ -39,7 +40,7 @@ class Log:
         self.bytes += len(chunk)
         self.chars += len(self._decoder.decode(chunk))
         self.tail = (self.tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
-        self._note(self._results.take(chunk))
+        self._note(chunk)
 
     @property
     def tail_lines(self) -> int:
@@ -71,10 +72,15 @@ class Log:
             chunk = new.encode("utf-8", "replace")
             self.write(chunk)
             self.chars += len(new)
-            self._note(self._results.take(chunk))
+            self._note(chunk)
         return self.chars > known
 
-    def _note(self, found: Iterable[bytes | None]) -> None:
+    def _note(self, chunk: bytes) -> None:
+        """Keep the end, and the last result."""
+        self.last = (self.last + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
+        self._keep(self._results.take(chunk))
+
+    def _keep(self, found: Iterable[bytes | None]) -> None:
         """Keep the last result. Prose that starts with the marker does not replace an earlier result."""
         for result in found:
             if result is None or is_object(result) or not is_object(self.result):
@@ -82,7 +88,7 @@ class Log:
 
     def end(self) -> None:
         """Finish the log; its last line may lack a newline."""
-        self._note(self._results.end())
+        self._keep(self._results.end())
 
 
 def is_object(result: bytes) -> bool:

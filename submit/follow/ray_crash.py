@@ -11,11 +11,14 @@ DISCONNECT = re.compile(
     rb'Stack \(most recent call first\):\n  File "[^"\n]*/ray/_private/worker\.py", line \d+ in shutdown\n',
     re.DOTALL,
 )
-ABORTED = 134  # 128 + SIGABRT, from the shell that runs the entrypoint
+ABORTED = (
+    134,
+    -6,
+)  # SIGABRT, as the shell that runs the entrypoint reports it, or if it has become the driver
 MESSAGE = "Ray itself crashed as the script disconnected from the cluster (ray-project/ray#53510, fixed in Ray 2.48)."
 FIX = "what the script wrote before is complete; for an exit code of 0, send the job again"
 
 
 def crashed_on_disconnect(tail: bytes, exit_code: int | None) -> bool:
     """Whether a job failed only because its driver aborted as it disconnected."""
-    return exit_code == ABORTED and DISCONNECT.search(tail) is not None
+    return exit_code in ABORTED and DISCONNECT.search(tail) is not None

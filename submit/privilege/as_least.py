@@ -19,10 +19,11 @@ from iam.provision.service_accounts import new_address, service_accounts
 from iam.session import Session, open_session
 from iam.used.collect import read_attributed, report_on
 from iam.used.report import UsedReport
-from raydock.errors import PermissionDenied, RaydockError
+from raydock.errors import PermissionDenied, RaydockError, Unreachable
 from raydock.gcp.clouds import LabCloud
 
 from .. import run
+from ..event_loop import to_end
 from ..options import Options
 from ..output import Console
 from ..progress import Progress
@@ -76,22 +77,38 @@ async def least_account(
     before = email(session.job)
     address = new_address(f"least-{secrets.token_hex(4)}", session.project)
     accounts = service_accounts(session)
-    await asyncio.to_thread(accounts.create_account, session.project, address.partition("@")[0])
-    edits = [Edit(one.resource.bucket, one.role, f"serviceAccount:{address}") for one in grants]
-    undo: list[Callable[[], object]] = [partial(accounts.delete_account, address)]
+    undo: list[Callable[[], object]] = []
+
+    async def step(do: Callable[[], object], back: Callable[[], object]) -> None:
+        undo.append(back)  # before the step, which may be done although it was interrupted or got no answer
+        try:
+            await to_end(asyncio.to_thread(do))
+        except RaydockError as fault:
+            if not isinstance(fault, Unreachable):
+                undo.pop()
+            raise
+
     try:
-        for edit in edits:
-            await asyncio.to_thread(apply_edit, session, edit, False)
-            undo.append(partial(apply_edit, session, replace(edit, revoke=True), False))
-        await asyncio.to_thread(job_account.use, session.cloud, address, False, False)
-        undo.append(partial(job_account.use, session.cloud, before, True))
+        account = address.partition("@")[0]
+        await step(
+            partial(accounts.create_account, session.project, account),
+            partial(accounts.delete_account, address),
+        )
+        for one in grants:
+            edit = Edit(one.resource.bucket, one.role, f"serviceAccount:{address}")
+            revoke = replace(edit, revoke=True)
+            await step(partial(apply_edit, session, edit, False), partial(apply_edit, session, revoke, False))
+        await step(
+            partial(job_account.use, session.cloud, address, False, False),
+            partial(job_account.use, session.cloud, before, True),
+        )
         console.say(f"runs as {address}, whose only roles are: {spelled(grants)}")
         yield address
     finally:
-        if progress.sent and not progress.job:
+        if progress.sending and not progress.job:
             console.say(f"when the job has finished: python -m iam account use {before}")
         else:
-            await roll_back(undo, console)
+            await to_end(roll_back(undo, console))
 
 
 async def roll_back(undo: list[Callable[[], object]], console: Console) -> None:

@@ -472,9 +472,9 @@ def interrupt_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]
 @pytest.mark.parametrize(
     ("stage", "last_line"),
     [
-        ("GET /api/version", "submit: interrupted; nothing was sent."),
-        ("GET /api/packages", "submit: interrupted; nothing was sent."),
-        ("PUT /api/packages", "submit: interrupted; nothing was sent."),
+        ("GET /api/version", "submit: interrupted; the job was not sent."),
+        ("GET /api/packages", "submit: interrupted; the job was not sent."),
+        ("PUT /api/packages", "submit: interrupted; the job was not sent."),
         ("POST /api/jobs/", "submit: interrupted during submission; the job may be running. Check with: python submit.py attach ID"),  # noqa: E501
         ("GET /api/jobs/", "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"),
         (f"GET /api/v0/logs/file?node_id={HEAD}&filename=job-driver", "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"),  # noqa: E501

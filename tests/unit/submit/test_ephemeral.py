@@ -6,16 +6,22 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable, Iterator
+from io import BytesIO, StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from raydock.errors import RaydockError, ServerError, UsageError
+from raydock.rayapi.job import Job
+from submit import ephemeral
 from submit.errors import PreflightError
 from submit.follow.log_file import LogFile
 from submit.options import parse
+from submit.output import Console
+from submit.progress import Progress
 from submit.targets import TargetOptions
 from submit.targets.ephemeral import create
 from tests.command import Ended, ended, environment, start, submit
@@ -138,6 +144,20 @@ def test_ctrl_c_while_the_job_runs_leaves_the_deletion_to_kuberay(
     attached = submit(*flags, "attach", done.submission_id, env=env)
     assert (attached.code, len(kube.jobs)) == (0, 1)
     assert (tmp_path / "state/results" / f"{done.submission_id}.log").exists()
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_the_cluster_is_kept_until_the_result_is_here(delivered: bool) -> None:
+    """Ctrl-C may come between the job's end and the moment when its result is written."""
+    deleted, err = list[int](), StringIO()
+    target: Any = SimpleNamespace(
+        abandon=lambda: True, delete=lambda: deleted.append(1), kept="KubeRay deletes it", job_name="x"
+    )
+    progress = Progress(sending=True, sent=True, job=Job("x-1", "SUCCEEDED"), delivered=delivered)
+    asyncio.run(ephemeral.finish(target, Console(BytesIO(), err), progress))
+    assert (len(deleted), err.getvalue()) == (
+        (1, "deleted RayJob x and its cluster\n") if delivered else (0, "KubeRay deletes it\n")
+    )
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ Aborted
     ("log", "code", "crashed"),
     [
         (CRASH, 134, True),
+        (CRASH, -6, True),
         (CRASH, 1, False),
         (CRASH, None, False),
         (OF_THE_SCRIPT, 134, False),

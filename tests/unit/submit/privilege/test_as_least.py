@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO, StringIO
@@ -11,10 +13,12 @@ from typing import Any
 import pytest
 
 from iam.lab import job_account
+from iam.provision.service_accounts import ServiceAccounts
 from iam.session import Session
 from iam.used.collect import report_on
 from raydock.errors import PermissionDenied, UsageError
 from raydock.rayapi.job import Job
+from submit import event_loop
 from submit.options import parse
 from submit.output import Console
 from submit.privilege import as_least
@@ -76,7 +80,7 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
                 ("lab-data", "roles/storage.objectViewer"),
                 ("lab-models", "roles/storage.objectUser"),
             }
-            progress.sent = True
+            progress.sending = progress.sent = True
             progress.job = Job("x-2", ended) if ended else None
         return address
 
@@ -90,6 +94,47 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
         assert used == [address]
         assert address in lab.world.accounts
         assert err.getvalue().endswith(f"when the job has finished: python -m iam account use {agent}\n")
+
+
+@pytest.mark.parametrize("step", ["create_account", "apply_edit", "use"])
+def test_a_step_that_is_interrupted_is_undone(
+    lab: RunningCloud, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that sends the request can't be cancelled, so the command waits for it before it undoes the step."""
+    used, loops = list[str](), list[asyncio.AbstractEventLoop]()
+    monkeypatch.setattr(job_account, "use", lambda lab, address, *_: used.append(address))
+    session = Session(lab.place, lab.token(YOU), YOU, AGENT, "lab-project", ("lab-data",))
+    owner: Any = {"create_account": ServiceAccounts, "apply_edit": as_least, "use": job_account}[step]
+    real, calls = getattr(owner, step), list[int]()
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            for _ in range(5):  # turns of the event loop, in which it cancels the task
+                turn = threading.Event()
+                loops[0].call_soon_threadsafe(turn.set)
+                assert turn.wait(60)
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, step, interrupted)
+    grants = report_on((ran(READ, WRITE),), again=True).grants.grants
+    before = set(lab.world.accounts), {name: one.policy for name, one in lab.world.buckets.items()}
+
+    async def go() -> None:
+        loops.append(asyncio.get_running_loop())
+        async with as_least.least_account(session, grants, Console(BytesIO(), StringIO()), Progress()):
+            raise AssertionError
+
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            event_loop.run(go())
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    after = set(lab.world.accounts), {name: one.policy for name, one in lab.world.buckets.items()}
+    assert after == before
+    assert used[1:] == ([AGENT.partition(":")[2]] if step == "use" else [])
 
 
 def test_while_other_jobs_run(lab: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
