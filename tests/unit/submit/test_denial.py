@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from submit.follow.denial import last_denial
+from submit.follow.log import Log
 
 AGENT = "service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 URL = "https://storage.googleapis.com/"
@@ -75,3 +76,10 @@ def test_a_hostile_name_is_not_repeated(name: str) -> None:
 def test_other_logs() -> None:
     assert last_denial(b"403 Forbidden\nx does not have storage.objects.get access to my bucket\n") is None
     assert last_denial(b"") is None
+
+
+def test_a_log_from_the_job_api_is_searched_too() -> None:
+    """From there, it comes as text, for example if the driver's node does not answer."""
+    log = Log(lambda _: None)
+    log.take_text(forbidden(f"GET {URL}storage/v1/b/b-1/o/x?alt=json", "storage.objects.get").decode())
+    assert last_denial(log.last) is not None
