@@ -13,6 +13,9 @@ def use_environment() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     if here not in sys.path:  # python -I leaves it out
         sys.path.insert(0, here)
+    from raydock import interrupts
+
+    interrupts.starting("submit: interrupted before anything was sent.")
     from raydock.interpreter import use_environment
 
     lock = os.path.join(here, "requirements", "submit.txt")
@@ -24,12 +27,8 @@ def use_environment() -> None:
 
 def exit_process(code: int) -> None:
     """Exit without waiting for threads that are still blocked, for example in a DNS lookup."""
-    import signal
     import threading
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is signal.default_int_handler:
-            signal.signal(number, signal.SIG_DFL)  # no traceback
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -42,14 +41,9 @@ def exit_process(code: int) -> None:
 
 def start() -> int:
     """Run the submitter and return its exit code, even if it fails to import."""
-    import signal
+    use_environment()
+    from raydock.crash import guarded
 
-    try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        use_environment()
-        from raydock.crash import guarded
-    except KeyboardInterrupt:
-        return 130
     return guarded("submit", run_command)
 
 

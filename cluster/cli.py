@@ -14,7 +14,7 @@ from cluster import options as command_line
 from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
 from cluster.targets import flags
-from raydock import crash, settings, state
+from raydock import crash, interrupts, settings, state
 from raydock.errors import Interrupted, RaydockError, UsageError
 from raydock.gcp.clouds import inside_lab
 from raydock.settings import ROOT
@@ -35,12 +35,14 @@ def main(argv: Sequence[str]) -> int:
         with crash.interrupts_kept():
             options = parse(argv)
             run = flags.chosen(options)
+            interrupts.running()
             enter_lab(options)
             run(options, read_context())
     except RaydockError as error:
         report(error)
         return error.exit_code
     except KeyboardInterrupt:
+        interrupts.ending(Interrupted.exit_code, interrupts.LAST_WORDS)
         say("Interrupted. To see what is running: make cluster-status")
         return Interrupted.exit_code
     except Exception as fault:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from iam.console import INTERRUPTED, OK, REFUSED, UNREACHABLE, USAGE, echo_error, report_error
 from iam.errors import Conflict, MalformedPrincipal, MalformedResource, UnknownRole
 from iam.options import Usage, parse
-from raydock import crash
+from raydock import crash, interrupts
 from raydock.errors import Interrupted, RaydockError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with crash.interrupts_kept():
             options = parse(sys.argv[1:] if argv is None else argv)
-            return command(options.verb)(options)
+            run = command(options.verb)
+            interrupts.running()
+            return run(options)
     except RaydockError as fault:
         report_error(fault)
         return exit_code_of(fault)
@@ -35,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )  # otherwise the interpreter fails again at exit
         return OK
     except KeyboardInterrupt:
+        interrupts.ending(INTERRUPTED, interrupts.LAST_WORDS)
         echo_error("")
         echo_error("iam: interrupted; changes made so far are kept.")
         return INTERRUPTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from iam.errors import Conflict
 from iam.policy_reader import RETRIED
 from iam.session import Session
+from raydock import event_loop
 from raydock.errors import NotFound, PermissionDenied, RaydockError, Unreachable
 from raydock.gcp.clouds import STORAGE, RealCloud, default_credentials, object_of, sentence_of
 from raydock.gcp.clouds import http as http_client
@@ -66,7 +66,7 @@ def renewed_token(session: Session) -> str:
         async with http_client(session.cloud) as client:
             return await session.cloud.token(client)
 
-    return asyncio.run(ask())
+    return event_loop.run(ask())
 
 
 def storage_client(session: Session) -> Any:

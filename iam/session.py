@@ -10,6 +10,7 @@ from typing import Any
 
 from iam.policy.principal import code_agent
 from iam.policy_reader import PROJECTS, PolicyReader
+from raydock import event_loop
 from raydock.answers import mapping, text
 from raydock.errors import NotFound, Unreachable
 from raydock.gcp.clouds import (
@@ -60,7 +61,7 @@ def open_session(target: str, project: str = "") -> Session:
 
     Raises PermissionDenied, NotFound or Unreachable.
     """
-    return asyncio.run(_google(project) if target == "google" else _lab(project))
+    return event_loop.run(_google(project) if target == "google" else _lab(project))
 
 
 @asynccontextmanager

@@ -8,11 +8,12 @@ argument).
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from raydock import interrupts
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # also if stdout can't be written
@@ -23,21 +24,27 @@ FRAMES = 25  # kept at each end of a long traceback
 def guarded(tool: str, command: Callable[[], int]) -> int:
     """Run a command and return its exit code, even if it fails before its own error handling starts.
 
-    SIGTERM interrupts it as Ctrl-C does.
+    SIGTERM interrupts it as Ctrl-C does: raydock/interrupts.py.
     """
+    if not interrupts.owned:
+        interrupts.starting(f"{tool}: interrupted before anything was done.")
     from raydock.terminal.streams import Sink, open_streams
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     open_streams()
     out, err = Sink(sys.stdout), Sink(sys.stderr)
     sys.stdout, sys.stderr = out, err
     code = ended(tool, command)
+    interrupts.ending(code)
     out.flush()
     if out.fault and not isinstance(out.fault, BrokenPipeError):  # `| head` has read enough
         why = getattr(out.fault, "strerror", None) or out.fault
         err.write(f"{tool}: could not write the output: {why}.\n")
         code = code or INTERRUPTED
     err.flush()
+    if interrupts.received:
+        os._exit(
+            code
+        )  # the rest of Python's exit takes a while, and a second signal would end it with a traceback
     return code
 
 
@@ -57,7 +64,7 @@ def ended(tool: str, command: Callable[[], int]) -> int:
 
 @contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Raise KeyboardInterrupt instead of an unexpected error that it led to, as it may within a lock's `with`."""
+    """Raise KeyboardInterrupt instead of an unexpected error that it led to, as it may in a lock or an import."""
     from raydock.errors import RaydockError
 
     try:
@@ -65,7 +72,7 @@ def interrupts_kept() -> Iterator[None]:
     except RaydockError:
         raise
     except Exception as fault:
-        if any(isinstance(link, KeyboardInterrupt) for link in chain(fault)):
+        if interrupts.received or any(isinstance(link, KeyboardInterrupt) for link in chain(fault)):
             raise KeyboardInterrupt from None
         raise
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from raydock import crash
+from raydock import crash, interrupts
 from raydock.errors import RaydockError, UsageError
 from raydock.terminal.streams import open_streams, silence
 
@@ -37,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.fault(fault)
         return fault.exit_code
     except KeyboardInterrupt:
+        interrupts.ending(DETACHED, interrupts.LAST_WORDS)
         console.say(interrupted(progress))
         return DETACHED
     except Exception as fault:
@@ -79,14 +79,15 @@ def exit_code_of(progress: Progress) -> int:
 
 def execute(options: Options, console: Console, progress: Progress) -> int:
     """Run one command and return its exit code; on Ctrl-C, report what happened to the job."""
-    from . import event_loop
+    from raydock import event_loop
+
     from .output import OutputLost, PipeClosed
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         progress.job = event_loop.run(dispatch(options, console, progress))
         return exit_code_of(progress) if progress.job else 0
     except KeyboardInterrupt:
+        interrupts.ending(DETACHED, interrupts.LAST_WORDS)
         console.say("")
         console.say(interrupted(progress, options.verb))
         return DETACHED

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from raydock.errors import RaydockError
+from raydock.event_loop import to_end
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
-from .event_loop import to_end
 from .options import Options
 from .output import Console
 from .progress import Progress

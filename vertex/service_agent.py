@@ -9,11 +9,11 @@ from vertex.location import Location
 
 def address(location: Location) -> str:
     """The agent's address, with PROJECT_NUMBER as a placeholder if the number can't be determined."""
-    import asyncio
+    from raydock import event_loop
 
     number = location.project if location.project.isdigit() else ""
     try:
-        number = number or asyncio.run(project_number(location.project))
+        number = number or event_loop.run(project_number(location.project))
     except RaydockError:
         number = ""
     return code_agent(number or "PROJECT_NUMBER")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
 from iam.access_options import needs_of
 from iam.console import OK, REFUSED, echo, echo_json, echo_wrapped
 from iam.options import Usage
+from raydock import event_loop
 
 if TYPE_CHECKING:
     from iam.check import CheckResult
@@ -26,7 +26,7 @@ def show(options: argparse.Namespace) -> int:
         async with open_reader(session) as reader:
             return await access_report(options.uri, session, reader)
 
-    report = asyncio.run(read())
+    report = event_loop.run(read())
     if options.json:
         echo_json(report.as_json())
     else:
@@ -73,7 +73,7 @@ def check(options: argparse.Namespace) -> int:
         async with open_reader(session) as reader:
             return await check_permissions(principal, needs, reader)
 
-    outcomes = asyncio.run(run())
+    outcomes = event_loop.run(run())
     for one in outcomes:
         for start, text in lines(one, session.cloud.name):
             echo_wrapped(start, text)

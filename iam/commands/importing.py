@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from iam.console import OK, echo, echo_json, echo_wrapped
 from iam.errors import FileFailed
 from iam.options import Usage
+from raydock import event_loop
 from raydock.settings import ROOT, setting
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     project = session.project  # the lab has one of its own
     file = output(options.output, project, options.force)
     request = Request(project, session.caller, buckets, options.objects)
-    found = asyncio.run(snapshot(session, request, options))
+    found = event_loop.run(snapshot(session, request, options))
     assumed = frozenset(options.assume_none)
     text = lab_text(found, assumed)
     loads(text.encode(), file.name)  # the lab's own parser: never write a file that it would reject

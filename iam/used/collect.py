@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from iam.used.held import Beyond, beyond
 from iam.used.jobs import read_runs
 from iam.used.needs import grants_for, needs_of, replaces
 from iam.used.report import UsedReport
+from raydock import event_loop
 from raydock.gcp.clouds import LabCloud
 
 
@@ -24,7 +24,7 @@ def read_attributed(lab: LabCloud, ids: Sequence[str]) -> tuple[Attributed, ...]
         periods = ((run.started, run.ended + GRACE) for run in found.runs)
         return [await read_record(lab, *period) for period in periods]
 
-    records = asyncio.run(read())
+    records = event_loop.run(read())
     pairs = zip(found.runs, records, strict=True)
     return tuple(attribute(run, record, found.nodes) for run, record in pairs)
 
@@ -52,4 +52,4 @@ def with_excess(report: UsedReport, session: Session) -> UsedReport:
         async with open_reader(session) as reader:
             return await beyond(principals[0], used, session.buckets, reader)
 
-    return replace(report, beyond=asyncio.run(read()))
+    return replace(report, beyond=event_loop.run(read()))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from raydock import state
+from raydock import event_loop, state
 from raydock.answers import mapping, parsed, text
 from raydock.errors import NotFound, PermissionDenied, Unreachable
 from raydock.faults import COMMAND
@@ -127,7 +127,7 @@ class LabCloud:
             async with http(self) as client:
                 return await lab_api.send(client, self.gateway, self.headers, request)
 
-        return asyncio.run(once())
+        return event_loop.run(once())
 
 
 @dataclass(frozen=True, slots=True)

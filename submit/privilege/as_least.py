@@ -20,10 +20,10 @@ from iam.session import Session, open_session
 from iam.used.collect import read_attributed, report_on
 from iam.used.report import UsedReport
 from raydock.errors import PermissionDenied, RaydockError, Unreachable
+from raydock.event_loop import to_end
 from raydock.gcp.clouds import LabCloud
 
 from .. import run
-from ..event_loop import to_end
 from ..options import Options
 from ..output import Console
 from ..progress import Progress
@@ -107,6 +107,7 @@ async def least_account(
     finally:
         if progress.sending and not progress.job:
             console.say(f"when the job has finished: python -m iam account use {before}")
+            console.say(f"and then: python -m iam account remove {address}")
         else:
             await to_end(roll_back(undo, console))
 

@@ -16,9 +16,9 @@ from iam.lab import job_account
 from iam.provision.service_accounts import ServiceAccounts
 from iam.session import Session
 from iam.used.collect import report_on
+from raydock import event_loop
 from raydock.errors import PermissionDenied, UsageError
 from raydock.rayapi.job import Job
-from submit import event_loop
 from submit.options import parse
 from submit.output import Console
 from submit.privilege import as_least
@@ -93,7 +93,10 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
     else:  # detached: the job still runs as the account
         assert used == [address]
         assert address in lab.world.accounts
-        assert err.getvalue().endswith(f"when the job has finished: python -m iam account use {agent}\n")
+        assert err.getvalue().endswith(
+            f"when the job has finished: python -m iam account use {agent}\n"
+            f"and then: python -m iam account remove {address}\n"
+        )
 
 
 @pytest.mark.parametrize("step", ["create_account", "apply_edit", "use"])

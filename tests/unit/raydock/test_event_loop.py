@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from raydock import crash
+from raydock import crash, event_loop
 from raydock.errors import UsageError
-from submit import event_loop
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 

@@ -1,4 +1,4 @@
-"""Run the submitter's event loop, which SIGINT and SIGTERM end by cancelling its task.
+"""Run a command's event loop, which SIGINT and SIGTERM end by cancelling its task.
 
 Python's default, a KeyboardInterrupt wherever the process happens to be, may be lost in a callback or turned into a
 RuntimeError in a half-entered cancel scope. asyncio cancels as well, but only for SIGINT and from Python 3.11.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from raydock import interrupts as signals
 from raydock.errors import RaydockError
 
 T = TypeVar("T")
@@ -83,26 +85,33 @@ class Interrupts:
 
     A second one raises KeyboardInterrupt, but not within a second of the first: some parents forward a signal that
     the terminal has already sent to the whole group. So does the first one if the event loop does not react within a
-    second, because it is blocked, for example by a full pipe. A signal without Python's own handler stays as it is.
+    second, because it is blocked, for example by a full pipe. A signal without a handler stays as it is. Does nothing
+    in another thread than the main one, which receives no signals.
     """
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
+        self.begun = False
         self.received = 0.0  # when, on the monotonic clock
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is signal.default_int_handler:
-                self.before[number] = signal.signal(number, self.interrupt)
-        self.before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        if threading.current_thread() is not threading.main_thread():
+            return
         # A signal that another thread receives must wake the event loop.
-        self.woken, waker = socket.socketpair()
+        self.woken, self.waker = socket.socketpair()
         self.woken.setblocking(False)
-        waker.setblocking(False)
-        self.waker, self.before_waker = waker, signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        self.waker.setblocking(False)
+        self.before_waker = signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
+        self.before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        for number in signals.SIGNALS:
+            if callable(handler := signal.getsignal(number)):
+                self.before[number] = signals.interrupt if signals.owned else handler
+                signal.signal(number, self.interrupt)
 
     def __exit__(self, *_: object) -> None:
+        if not self.before:
+            return
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.set_wakeup_fd(self.before_waker)
         for number, handler in self.before.items():
@@ -111,19 +120,24 @@ class Interrupts:
         self.waker.close()
 
     def begin(self) -> None:
-        """Cancel the current task on a signal."""
-        self.task = asyncio.current_task()
-        asyncio.get_running_loop().add_reader(self.woken, self.awake)
+        """Cancel the current task on a signal. Raises KeyboardInterrupt if there has been one."""
+        self.begun = True
+        if self.received:
+            raise KeyboardInterrupt
+        if self.before:
+            self.task = asyncio.current_task()
+            asyncio.get_running_loop().add_reader(self.woken, self.awake)
 
     def interrupt(self, *_: object) -> None:
-        """Handle a signal. Raises KeyboardInterrupt unless it can cancel the task."""
-        now, task, self.task = time.monotonic(), self.task, None
-        if self.received and now - self.received < PATIENCE:
+        """Handle a signal. Raises KeyboardInterrupt for the second one."""
+        now, again = time.monotonic(), self.received
+        if again and now - again < PATIENCE:
             return
-        self.received = now
-        if task is None or not task.cancel():
+        self.received, signals.received = now, signals.owned
+        if again:
             raise KeyboardInterrupt
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        if self.task and self.task.cancel():
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
     def awake(self) -> None:
         """The event loop reacts to a signal."""
