@@ -16,7 +16,7 @@ from pathlib import Path
 from raydock import interrupts
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
-INTERRUPTED = 130  # also if stdout can't be written
+INTERRUPTED = interrupts.CODE  # also if stdout can't be written
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES = 25  # kept at each end of a long traceback
 
@@ -42,9 +42,7 @@ def guarded(tool: str, command: Callable[[], int]) -> int:
         code = code or INTERRUPTED
     err.flush()
     if interrupts.received:
-        os._exit(
-            code
-        )  # the rest of Python's exit takes a while, and a second signal would end it with a traceback
+        os._exit(code)  # during the rest of Python's exit, a second signal would show a traceback
     return code
 
 

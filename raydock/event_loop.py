@@ -91,7 +91,6 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
-        self.begun = False
         self.received = 0.0  # when, on the monotonic clock
         self.before: dict[int, Any] = {}
 
@@ -121,7 +120,6 @@ class Interrupts:
 
     def begin(self) -> None:
         """Cancel the current task on a signal. Raises KeyboardInterrupt if there has been one."""
-        self.begun = True
         if self.received:
             raise KeyboardInterrupt
         if self.before:
@@ -133,7 +131,8 @@ class Interrupts:
         now, again = time.monotonic(), self.received
         if again and now - again < PATIENCE:
             return
-        self.received, signals.received = now, signals.owned
+        self.received = now
+        signals.received = signals.owned
         if again:
             raise KeyboardInterrupt
         if self.task and self.task.cancel():

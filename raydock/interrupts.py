@@ -2,9 +2,9 @@
 
 Python's KeyboardInterrupt may come between any two lines. In an import, it may be lost or become an ImportError; while
 the last message is written, it would show a traceback. A signal that the parent process ignores stays ignored.
-"""
 
-from __future__ import annotations
+This module must run on Python 3.6 or later, because it is imported before raydock/interpreter.py is called.
+"""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def starting(message: str) -> None:
     global owned
     owned = True
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def leave(number: int, frame: "FrameType | None") -> None:
         try:
             os.write(2, f"\n{message}\n".encode())
         finally:
@@ -43,7 +43,7 @@ def running() -> None:
 def ending(code: int, seconds: float = 0) -> None:
     """From now on, a signal ends the process at once, with this exit code; so does the end of these seconds."""
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def leave(number: int, frame: "FrameType | None") -> None:
         os._exit(code)
 
     if not owned:
@@ -54,14 +54,14 @@ def ending(code: int, seconds: float = 0) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: "FrameType | None") -> None:
     """Raise KeyboardInterrupt, and remember it."""
     global received
     received = True
     raise KeyboardInterrupt
 
 
-def handle(handler: Callable[[int, FrameType | None], Any]) -> None:
+def handle(handler: "Callable[[int, FrameType | None], Any]") -> None:
     """Install a handler for both signals, unless the parent process ignores them."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -11,10 +11,8 @@ DISCONNECT = re.compile(
     rb'Stack \(most recent call first\):\n  File "[^"\n]*/ray/_private/worker\.py", line \d+ in shutdown\n',
     re.DOTALL,
 )
-ABORTED = (
-    134,
-    -6,
-)  # SIGABRT, as the shell that runs the entrypoint reports it, or if it has become the driver
+# SIGABRT, as the shell that runs the entrypoint reports it, or if it has become the driver.
+ABORTED = (134, -6)
 MESSAGE = "Ray itself crashed as the script disconnected from the cluster (ray-project/ray#53510, fixed in Ray 2.48)."
 FIX = "what the script wrote before is complete; for an exit code of 0, send the job again"
 
